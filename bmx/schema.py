@@ -1,0 +1,86 @@
+"""Check a Dataset or DataTree against the declared variables, and list every mismatch at once."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import xarray as xr
+
+from bmx.errors import SchemaError
+from bmx.variables import VARIABLES, Variable
+
+Data = TypeVar("Data", xr.Dataset, xr.DataTree)
+
+
+def validate(data: Data, *names: str) -> Data:
+    """Give `data` back if it has the variables `names` as declared; reads metadata only.
+
+    Parameters
+    ----------
+    data : Dataset or DataTree
+        In a tree, variables of a slab are looked for in every child, all others at the root.
+    names : str
+        Names declared in `bmx.variables`.
+
+    Raises
+    ------
+    SchemaError
+        With one line for each variable that is missing or has other dims, dtype or units.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> wrong = xr.Dataset({"bmff": (("participant", "site"), np.zeros((2, 4), "float32"))})
+    >>> validate(wrong, "bmff", "volume")
+    Traceback (most recent call last):
+    ...
+    bmx.errors.SchemaError: the data differ from what bmx expects:
+      bmff: expected dims (participant, region), found (participant, site)
+      bmff: expected units '%', found none
+      volume: expected float32 (participant, region), found nothing
+    """
+    problems: list[str] = []
+    if isinstance(data, xr.DataTree):
+        slabs = {name: node.dataset for name, node in data.children.items() if name.startswith("slab_")}
+        for name in names:
+            variable = VARIABLES[name]
+            if variable.place in ("slab", "masks"):
+                if not slabs:
+                    problems.append(f"{name}: expected a tree with children slab_1 ... slab_6, found none")
+                for child, dataset in slabs.items():
+                    problems += [f"{child}/{problem}" for problem in _problems(dataset, variable)]
+            else:
+                problems += _problems(data.dataset, variable)
+    else:
+        for name in names:
+            problems += _problems(data, VARIABLES[name])
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise SchemaError(f"the data differ from what bmx expects:\n{listed}")
+    return data
+
+
+def _problems(dataset: xr.Dataset | xr.DatasetView, variable: Variable) -> list[str]:
+    """All differences between one declared variable and what a dataset holds under its name."""
+    name, dims = variable.name, ", ".join(variable.dims)
+    if name not in dataset.variables:
+        return [f"{name}: expected {variable.dtype} ({dims}), found nothing"]
+    found = dataset[name]
+    problems = []
+    if tuple(found.dims) != variable.dims:
+        problems.append(f"{name}: expected dims ({dims}), found ({', '.join(map(str, found.dims))})")
+    if not _same_dtype(found.dtype, variable.dtype):
+        problems.append(f"{name}: expected dtype {variable.dtype}, found {found.dtype}")
+    units = found.attrs.get("units")
+    # Pure numbers and text may come without the attribute: nobody can mistake their unit.
+    if variable.units not in ("", "1") and units != variable.units:
+        problems.append(f"{name}: expected units {variable.units!r}, found {'none' if units is None else repr(units)}")
+    return problems
+
+
+def _same_dtype(found: np.dtype, declared: str) -> bool:
+    """Text may arrive as any of NumPy's three text dtypes; everything else must be exact."""
+    if declared == "string":
+        return found.kind in "OTU"
+    return found == np.dtype(declared)

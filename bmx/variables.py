@@ -1,0 +1,196 @@
+"""The dictionary of bmx: every variable of store, masks, results and phenotypes, declared once.
+
+Readers, writers, documentation and tests all look here; a dtype or a unit stands nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Place = Literal["store", "slab", "series", "masks", "results", "qc", "phenotypes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What one variable is called and must look like."""
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    """NumPy name, or `string` for variable-length text."""
+    units: str
+    """`1` for a pure number, empty for text."""
+    long_name: str
+    place: Place
+    flag_values: Mapping[str, int] = field(default_factory=dict)
+    """Meanings of which exactly one holds."""
+    flag_masks: Mapping[str, int] = field(default_factory=dict)
+    """Meanings of which any number hold, one bit each."""
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """CF attributes: long_name, units, and the meanings of flags."""
+        attrs: dict[str, Any] = {"long_name": self.long_name}
+        if self.units:
+            attrs["units"] = self.units
+        if self.flag_values:
+            attrs["flag_values"] = list(self.flag_values.values())
+            attrs["flag_meanings"] = " ".join(self.flag_values)
+        if self.flag_masks:
+            attrs["flag_masks"] = list(self.flag_masks.values())
+            attrs["flag_meanings"] = " ".join(self.flag_masks)
+        return attrs
+
+
+def _values(*names: str) -> dict[str, int]:
+    return {name: value for value, name in enumerate(names)}
+
+
+def _bits(*names: str) -> dict[str, int]:
+    return {name: 1 << bit for bit, name in enumerate(names)}
+
+
+SLAB_STATUS = _values("absent", "complete", "incomplete", "unreadable", "withdrawn")
+SLAB_FLAGS = _bits(
+    "repeated_series", "unexpected_shape", "unexpected_spacing", "missing_slices", "label_conflict",
+    "manifest_mismatch", "manifest_missing", "unexpected_position",
+)  # fmt: skip
+MEASUREMENT_STATUS = _values("not_attempted", "measured", "empty", "failed")
+RESULT_FLAGS = _bits(
+    "single_voxels_removed", "parts_joined", "touches_slab_edge", "swap_corrected", "swap_suspected",
+    "adjacent_slab_used", "repeated_series", "slab_absent", "slab_unreadable", "slab_incomplete",
+    "nothing_left_after_erosion",
+)  # fmt: skip
+QC_OUTCOME = _values("not_attempted", "ok", "small", "empty", "outlier", "failed")
+
+_IMAGE = ("participant", "z", "y", "x")
+_SITE = ("participant", "region")
+
+
+def _image(name: str, meaning: str) -> Variable:
+    return Variable(name, _IMAGE, "uint16", "1", f"{meaning}, arbitrary scanner units", "slab")
+
+
+def _percent(name: str, meaning: str) -> Variable:
+    return Variable(name, _SITE, "float32", "%", meaning, "results")
+
+
+def _phenotype(name: str, dtype: str, units: str, meaning: str) -> Variable:
+    return Variable(name, ("participant",), dtype, units, meaning, "phenotypes")
+
+
+_DECLARED: tuple[Variable, ...] = (
+    # store, root
+    Variable("participant", ("participant",), "int64", "1", "UK Biobank EID", "store"),
+    Variable("source_digest", ("participant",), "string", "", "BLAKE2 digest of the source archive", "store"),
+    # store, one slab
+    _image("fat", "fat image"),
+    _image("water", "water image"),
+    _image("in_phase", "in-phase image"),
+    _image("opposed_phase", "opposed-phase image"),
+    Variable(
+        "affine", ("participant", "world_axis", "voxel_axis"), "float64", "mm",
+        "voxel index (x, y, z, 1) to RAS+ position; NaN if the slab is absent", "slab",
+    ),
+    Variable("native_slices", ("participant",), "int16", "1", "slices acquired", "slab"),
+    Variable("slab_status", ("participant",), "uint8", "1", "what the store holds of this slab", "slab",
+             flag_values=SLAB_STATUS),
+    Variable("slab_flags", ("participant",), "uint16", "1", "irregularities of this slab", "slab",
+             flag_masks=SLAB_FLAGS),
+    Variable("slab_reason", ("participant",), "string", "", "why the slab is not complete; empty if it is", "slab"),
+    Variable(
+        "physics_residual", ("participant", "relation"), "float32", "1",
+        "median |in - (W+F)| and |opposed - |W-F|| over the body, relative to in; NaN unless all four are stored",
+        "slab",
+    ),
+    # store, one row per DICOM series
+    Variable("series_participant", ("series",), "int64", "1", "EID of the series", "series"),
+    Variable("series_uid", ("series",), "string", "", "SeriesInstanceUID", "series"),
+    Variable("series_number", ("series",), "int32", "1", "SeriesNumber; -1 if missing", "series"),
+    Variable("series_description", ("series",), "string", "", "SeriesDescription", "series"),
+    Variable("series_slab", ("series",), "int8", "1", "slab that the series was identified as; 0 if none", "series"),
+    Variable("series_contrast", ("series",), "string", "", "contrast that it was identified as", "series"),
+    Variable("series_slices", ("series",), "int16", "1", "slices found", "series"),
+    Variable("series_used", ("series",), "bool", "1", "whether the store holds it", "series"),
+    Variable("series_reason", ("series",), "string", "", "why it was used or not", "series"),
+    # masks, one slab
+    Variable("mask", ("participant", "region", "z", "y", "x"), "uint8", "1", "1 inside the region", "masks"),
+    # results
+    Variable("region", ("region",), "string", "", "bone marrow region", "results"),
+    _percent("bmff", "mean dual-echo bone marrow fat fraction inside the eroded mask"),
+    _percent("bmff_median", "median dual-echo bone marrow fat fraction inside the eroded mask"),
+    _percent("bmff_sd", "standard deviation (ddof 1) of voxel fat fraction inside the eroded mask"),
+    _percent("bmff_iqr", "interquartile range of voxel fat fraction inside the eroded mask"),
+    _percent("bmff_ratio", "ratio of sums 100 ΣF / Σ(F+W) inside the eroded mask"),
+    Variable("voxels", _SITE, "int32", "1", "voxels of the mask before erosion (the paper's volume in pixels)",
+             "results"),
+    Variable("volume", _SITE, "float32", "mL", "volume of the mask before erosion", "results"),
+    Variable("centroid", (*_SITE, "world_axis"), "float32", "mm", "centre of mass of the mask, RAS+", "results"),
+    Variable("measured_slab", _SITE, "uint8", "1", "slab whose voxels were measured; 0 if none", "results"),
+    Variable("status", _SITE, "uint8", "1", "what became of the measurement", "results",
+             flag_values=MEASUREMENT_STATUS),
+    Variable("flags", _SITE, "uint16", "1", "what was noticed at this measurement", "results",
+             flag_masks=RESULT_FLAGS),
+    Variable("reason", _SITE, "string", "", "why there is no value; empty if there is one", "results"),
+    Variable("slab", ("region",), "uint8", "1", "slab of the region in a clean exam", "results"),
+    Variable("side", ("region",), "string", "", "body side of the region", "results"),
+    Variable("erosion", ("region",), "uint8", "1", "in-plane erosion before measuring, voxels", "results"),
+    Variable("model", ("region",), "string", "", "digest of the model that drew the masks", "results"),
+    # what qc.flag adds
+    Variable("qc_outcome", _SITE, "uint8", "1", "whether the value can be used", "qc", flag_values=QC_OUTCOME),
+    Variable("qc_cause", _SITE, "string", "", "why it cannot be used; empty if it can", "qc"),
+    # phenotypes (UK Biobank fields: bmx/phenotypes/fields.toml)
+    _phenotype("sex", "string", "", "sex, Female or Male (field 31)"),
+    _phenotype("age", "float64", "year", "age at the imaging visit (field 21003)"),
+    _phenotype("height", "float64", "cm", "standing height (field 50)"),
+    _phenotype("bmi", "float64", "kg m-2", "body mass index (field 21001)"),
+    _phenotype("assessment_centre", "float64", "1", "assessment centre, coding 10 (field 54)"),
+    _phenotype("bmd_spine", "float64", "g cm-2", "DXA bone mineral density, L1-L4 (field 23204)"),
+    _phenotype("bmd_femoral_neck", "float64", "g cm-2", "DXA bone mineral density, left femoral neck (field 23299)"),
+    _phenotype("bmd_total_hip", "float64", "g cm-2", "DXA bone mineral density, left total femur (field 23291)"),
+    _phenotype("bmd_femoral_shaft", "float64", "g cm-2", "DXA bone mineral density, left femoral shaft (field 23290)"),
+    _phenotype("tscore_spine", "float64", "1", "DXA T-score, L1-L4 (field 23205)"),
+    _phenotype("tscore_femoral_neck", "float64", "1", "DXA T-score, left femoral neck (field 23300)"),
+    _phenotype("tscore_total_hip", "float64", "1", "DXA T-score, left total femur (field 23293)"),
+    _phenotype("android_fat", "float64", "%", "DXA android tissue fat (field 23247)"),
+    _phenotype("gynoid_fat", "float64", "%", "DXA gynoid tissue fat (field 23264)"),
+    _phenotype("legs_fat", "float64", "%", "DXA legs tissue fat (field 23276)"),
+    _phenotype("trunk_fat", "float64", "%", "DXA trunk tissue fat (field 23286)"),
+    _phenotype("total_fat", "float64", "%", "DXA total tissue fat (field 23281)"),
+    _phenotype("vat_mass", "float64", "kg", "DXA visceral adipose tissue mass (field 23288, given there in g)"),
+)
+
+VARIABLES: dict[str, Variable] = {variable.name: variable for variable in _DECLARED}
+assert len(VARIABLES) == len(_DECLARED), "a variable is declared twice"
+
+
+def variables_of(*places: Place) -> tuple[Variable, ...]:
+    """All variables declared for these places, in their written order."""
+    return tuple(variable for variable in _DECLARED if variable.place in places)
+
+
+def flag_bits(names: Iterable[str], table: Mapping[str, int]) -> int:
+    """Join flag names to one number.
+
+    Examples
+    --------
+    >>> flag_bits(["repeated_series", "missing_slices"], SLAB_FLAGS)
+    9
+    """
+    bits = 0
+    for name in names:
+        bits |= table[name]
+    return bits
+
+
+def flag_names(bits: int, table: Mapping[str, int]) -> list[str]:
+    """Split a number into its flag names.
+
+    Examples
+    --------
+    >>> flag_names(9, SLAB_FLAGS)
+    ['repeated_series', 'missing_slices']
+    """
+    return [name for name, mask in table.items() if bits & mask]
