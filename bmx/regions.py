@@ -18,6 +18,8 @@ class Region:
     """The paper draws the left (non-dominant) femur; the spine has no side."""
     erosion: int
     """In-plane erosion before measuring, in voxels (paper 2.8: one, none for the diaphysis)."""
+    one_piece: bool
+    """Whether its mask must hang together; vertebrae lie apart, with discs between them."""
     roi_shape: tuple[int, int, int]
     """(z, y, x) voxels of the box that the network cuts out; the paper's 32 where that is enough."""
     meaning: str
@@ -26,10 +28,12 @@ class Region:
 REGIONS: dict[str, Region] = {
     region.name: region
     for region in (
-        Region("spine", 2, "both", 1, (48, 48, 48), "marrow of all vertebral bodies in slab 2"),
-        Region("femoral_head", 4, "left", 1, (32, 32, 32), "marrow of the left femoral head"),
-        Region("total_hip", 4, "left", 1, (32, 32, 48), "marrow of the left femoral neck and between the trochanters"),
-        Region("femoral_diaphysis", 5, "left", 0, (32, 32, 32), "marrow of the left mid-shaft, around its narrowest part"),
+        Region("spine", 2, "both", 1, False, (48, 48, 48), "marrow of all vertebral bodies in slab 2"),
+        Region("femoral_head", 4, "left", 1, True, (32, 32, 32), "marrow of the left femoral head"),
+        Region("total_hip", 4, "left", 1, True, (32, 32, 48), "marrow of the left neck and between the trochanters"),
+        Region(
+            "femoral_diaphysis", 5, "left", 0, True, (32, 32, 32), "marrow of the left shaft around its narrowest part"
+        ),
     )
 }
 
@@ -44,7 +48,7 @@ def get_region(name: str) -> Region:
     >>> get_region("femural_head")
     Traceback (most recent call last):
     ...
-    ValueError: no region is called 'femural_head'; expected one of spine, femoral_head, ... (did you mean femoral_head?)
+    ValueError: no region is called 'femural_head'; expected one of spine, ... (did you mean femoral_head?)
     """
     if name in REGIONS:
         return REGIONS[name]

@@ -1,0 +1,1 @@
+"""Kernels: NumPy and SciPy arrays in, arrays out."""

@@ -1,0 +1,104 @@
+"""From voxel indices to millimetres. Arrays are (z, y, x); an affine takes (x, y, z, 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bmx.types import Affine, Mask
+
+Points = npt.NDArray[np.float64]
+
+
+def voxel_size(affine: Affine) -> Points:
+    """Spacing along x, y and z.
+
+    Parameters
+    ----------
+    affine : (3, 4) float64, voxel index (x, y, z, 1) to RAS+ mm
+
+    Returns
+    -------
+    (3,) float64, mm, in the order x, y, z; always positive.
+
+    Examples
+    --------
+    >>> voxel_size(np.array([[-2.0, 0, 0, 250], [0, -2, 0, 190], [0, 0, 4.5, 0]]))
+    array([2. , 2. , 4.5])
+    """
+    return np.asarray(np.linalg.norm(affine[:, :3], axis=0), dtype=np.float64)
+
+
+def voxel_volume(affine: Affine) -> float:
+    """Volume of one voxel, mL; NaN if the affine is.
+
+    Examples
+    --------
+    >>> voxel_volume(np.array([[-2.0, 0, 0, 250], [0, -2, 0, 190], [0, 0, 4.5, 0]]))
+    0.018
+    """
+    # A triple product, not np.linalg.det: pivoting would round 2 · 2 · 4.5 away from 18.
+    x, y, z = affine[:, :3].T
+    return float(abs(np.dot(x, np.cross(y, z)))) / 1000
+
+
+def to_world(affine: Affine, indices: npt.NDArray[Any]) -> Points:
+    """Positions of voxel indices.
+
+    Parameters
+    ----------
+    affine : (3, 4) float64
+    indices : (..., 3) voxel indices in array order z, y, x; fractions are allowed
+
+    Returns
+    -------
+    (..., 3) float64, RAS+ mm.
+
+    Examples
+    --------
+    >>> to_world(np.array([[-2.0, 0, 0, 250], [0, -2, 0, 190], [0, 0, 4.5, 0]]), np.array([10, 0, 5]))
+    array([240., 190.,  45.])
+    """
+    xyz = np.asarray(indices, dtype=np.float64)[..., ::-1]
+    return np.asarray(xyz @ affine[:, :3].T + affine[:, 3], dtype=np.float64)
+
+
+def centroid(mask: Mask, affine: Affine) -> Points:
+    """Centre of mass of a mask.
+
+    Parameters
+    ----------
+    mask : (z, y, x) bool
+    affine : (3, 4) float64
+
+    Returns
+    -------
+    (3,) float64, RAS+ mm; NaN where the mask is empty or the affine is NaN.
+
+    Examples
+    --------
+    >>> mask = np.zeros((4, 4, 4), bool)
+    >>> mask[1:3, 0, 2] = True
+    >>> centroid(mask, np.eye(3, 4))
+    array([2. , 0. , 1.5])
+    """
+    indices = np.argwhere(mask)
+    if not len(indices):
+        return np.full(3, np.nan)
+    return to_world(affine, indices.mean(axis=0))
+
+
+def crop_affine(affine: Affine, box: tuple[slice, slice, slice]) -> Affine:
+    """Affine of the crop `volume[box]`.
+
+    Examples
+    --------
+    >>> crop_affine(np.eye(3, 4), (slice(7, 9), slice(0, 9), slice(2, 9)))
+    array([[1., 0., 0., 2.],
+           [0., 1., 0., 0.],
+           [0., 0., 1., 7.]])
+    """
+    origin = to_world(affine, np.array([side.start or 0 for side in box]))
+    return np.column_stack([affine[:, :3], origin])
