@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import io
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -196,4 +195,4 @@ def _write_zip(path: Path, members: Mapping[str, bytes]) -> None:
             info.external_attr = 0o644 << 16
             # Level 1 takes a third of the default's time for 10 % more bytes.
             archive.writestr(info, members[name], compresslevel=1)
-    os.replace(partial, path)
+    partial.replace(path)

@@ -1,0 +1,78 @@
+"""The Dask client to work with: the one given, the active one, or a local one made on demand."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def dask_client(client: Client | None = None, *, workers: int | None = None) -> Iterator[Client]:
+    """Give `client`, else the active client, else a local cluster of processes that ends with the block.
+
+    Parameters
+    ----------
+    client : Client, optional
+        Used as it is, and left open.
+    workers : int, optional
+        Worker processes of a local cluster made on demand, by default one per core. Each has one
+        thread: pydicom and compression hold the interpreter, threads would wait for each other.
+    """
+    found = client if client is not None else _active_client()
+    if found is not None:
+        yield found
+        return
+
+    from distributed import Client, LocalCluster
+    from distributed.system import MEMORY_LIMIT
+
+    count = workers if workers is not None else _cores()
+    logger.info("starting %d local worker processes", count)
+    with (
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=MEMORY_LIMIT // count,
+            dashboard_address=":0",  # a port that is free, whatever else runs here
+            # A killed worker is restarted and its task done again: no reason to alarm anyone.
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as made,
+    ):
+        yield made
+
+
+def worker_count(client: Client | None = None, *, workers: int | None = None) -> int:
+    """How many tasks can run at once on the client that `dask_client` would give; starts nothing."""
+    found = client if client is not None else _active_client()
+    if found is not None:
+        threads: dict[str, int] = found.nthreads()
+        return max(1, sum(threads.values()))
+    return workers if workers is not None else _cores()
+
+
+def _active_client() -> Client | None:
+    if "distributed" not in sys.modules:  # nobody can have made a client, and importing it takes a second
+        return None
+    from distributed import default_client
+
+    try:
+        active: Client = default_client()
+    except ValueError:
+        return None
+    return active
+
+
+def _cores() -> int:
+    from dask.system import CPU_COUNT
+
+    return int(CPU_COUNT)

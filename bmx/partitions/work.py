@@ -1,0 +1,164 @@
+"""What the disk knows about work under way: plan, records and done-markers, beside the store.
+
+Everything that a restart needs lies in `<store>.work/`, nothing in a scheduler. Files appear whole or
+not at all, so whoever is killed leaves nothing that looks finished.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import uuid
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+from fsspec.implementations.local import LocalFileSystem
+
+from bmx.errors import StoreError
+from bmx.partitions.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".work"
+_PARTIAL = ".partial"
+_PLAN_FORMAT = 1
+
+
+class WorkFolder:
+    """The folder `<store>.work/`, on a local disk or behind any URL that fsspec knows."""
+
+    def __init__(self, url: str | Path) -> None:
+        self.url = str(url).rstrip("/")
+        self._fs, self._root = fsspec.core.url_to_fs(self.url)
+
+    @classmethod
+    def beside(cls, store: str | Path) -> WorkFolder:
+        """Give the work folder of a store."""
+        return cls(str(store).rstrip("/") + SUFFIX)
+
+    @property
+    def store_url(self) -> str:
+        """Where the store lies that this folder belongs to."""
+        return self.url.removesuffix(SUFFIX)
+
+    def __repr__(self) -> str:
+        return f"WorkFolder({self.url!r})"
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write the plan, in place of an earlier one."""
+        content = {
+            "format": _PLAN_FORMAT,
+            "size": plan.size,
+            "eids": list(plan.eids),
+            "options": dict(plan.options),
+        }
+        self._write("plan.json", json.dumps(content).encode())
+
+    def has_plan(self) -> bool:
+        """Whether a plan was written."""
+        return bool(self._fs.exists(self._path("plan.json")))
+
+    def read_plan(self) -> Plan:
+        """Read the plan.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or another version of bmx wrote it.
+        """
+        try:
+            content = json.loads(self._fs.cat_file(self._path("plan.json")))
+        except FileNotFoundError as exc:
+            raise StoreError(f"{self.url} holds no plan.json: work on this store was never begun") from exc
+        if content["format"] != _PLAN_FORMAT:
+            raise StoreError(
+                f"{self.url}/plan.json has format {content['format']}, expected {_PLAN_FORMAT}; "
+                "finish with the version of bmx that began"
+            )
+        return Plan(tuple(content["eids"]), content["size"], content["options"])
+
+    def write_record(self, index: int, record: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Keep the small arrays that partition `index` made; text as NumPy `U` arrays, no objects."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in record.items():
+                # Written member by member: np.savez dates its members with the clock.
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+        self._write(_record_name(index), buffer.getvalue())
+
+    def read_record(self, index: int) -> dict[str, npt.NDArray[Any]]:
+        """Read back what partition `index` kept."""
+        try:
+            content = self._fs.cat_file(self._path(_record_name(index)))
+        except FileNotFoundError as exc:
+            raise StoreError(f"partition {index} has no record in {self.url}; run it again") from exc
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def write_marker(self, index: int, digest: str) -> None:
+        """Say that partition `index` of these participants is done; the last thing its task does."""
+        self._write(_marker_name(index), digest.encode())
+
+    def missing(self, plan: Plan) -> list[int]:
+        """Partitions without a marker, or with the marker of another list of participants."""
+        try:
+            markers = {Path(path).name: path for path in self._fs.ls(self._path("done"), detail=False)}
+        except FileNotFoundError:
+            return list(range(len(plan)))
+        return [
+            part.index
+            for part in plan.partitions()
+            if (path := markers.get(Path(_marker_name(part.index)).name)) is None
+            or self._fs.cat_file(path).decode() != part.digest
+        ]
+
+    def sweep(self) -> None:
+        """Remove the half-written files of killed processes. Only when no task is running."""
+        if self._fs.exists(self._root):
+            sweep_partial(self._root if self._is_local else self.url)
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self._fs, LocalFileSystem)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self._path(name)
+        try:
+            if not self._is_local:
+                self._fs.pipe_file(path, content)  # object stores show a file only when it is whole
+                return
+            target = Path(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}{_PARTIAL}")
+            partial.write_bytes(content)
+            partial.replace(target)
+        except PermissionError as exc:
+            raise StoreError(f"no permission to write {path}; choose another place for the store") from exc
+
+
+def sweep_partial(url: str) -> None:
+    """Remove every `*.partial` below a local folder; other places never show half-written files."""
+    fs, root = fsspec.core.url_to_fs(url)
+    if not isinstance(fs, LocalFileSystem):
+        return
+    for path in Path(root).rglob(f"*{_PARTIAL}"):
+        logger.info("removing the half-written %s", path)
+        path.unlink(missing_ok=True)
+
+
+def _record_name(index: int) -> str:
+    return f"records/{index:06d}.npz"
+
+
+def _marker_name(index: int) -> str:
+    return f"done/{index:06d}"
