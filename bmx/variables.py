@@ -61,7 +61,7 @@ MEASUREMENT_STATUS = _values("not_attempted", "measured", "empty", "failed")
 RESULT_FLAGS = _bits(
     "single_voxels_removed", "parts_joined", "touches_slab_edge", "swap_corrected", "swap_suspected",
     "adjacent_slab_used", "repeated_series", "slab_absent", "slab_unreadable", "slab_incomplete",
-    "nothing_left_after_erosion",
+    "nothing_left_after_erosion", "parts_apart",
 )  # fmt: skip
 QC_OUTCOME = _values("not_attempted", "ok", "small", "empty", "outlier", "failed")
 
@@ -144,16 +144,26 @@ _DECLARED: tuple[Variable, ...] = (
     # phenotypes (UK Biobank fields: bmx/phenotypes/fields.toml)
     _phenotype("sex", "string", "", "sex, Female or Male (field 31)"),
     _phenotype("age", "float64", "year", "age at the imaging visit (field 21003)"),
+    _phenotype("year_of_birth", "float64", "year", "calendar year of birth (field 34)"),
     _phenotype("height", "float64", "cm", "standing height (field 50)"),
+    _phenotype("height_imaging", "float64", "cm", "height measured before imaging (field 12144)"),
+    _phenotype("weight_imaging", "float64", "kg", "weight measured before imaging (field 12143)"),
     _phenotype("bmi", "float64", "kg m-2", "body mass index (field 21001)"),
     _phenotype("assessment_centre", "float64", "1", "assessment centre, coding 10 (field 54)"),
+    _phenotype("diabetes_doctor", "float64", "1", "diabetes diagnosed by a doctor, 1 yes (field 2443)"),
     _phenotype("bmd_spine", "float64", "g cm-2", "DXA bone mineral density, L1-L4 (field 23204)"),
     _phenotype("bmd_femoral_neck", "float64", "g cm-2", "DXA bone mineral density, left femoral neck (field 23299)"),
     _phenotype("bmd_total_hip", "float64", "g cm-2", "DXA bone mineral density, left total femur (field 23291)"),
     _phenotype("bmd_femoral_shaft", "float64", "g cm-2", "DXA bone mineral density, left femoral shaft (field 23290)"),
+    _phenotype("bmd_femoral_troch", "float64", "g cm-2", "DXA bone mineral density, left trochanter (field 23295)"),
+    _phenotype("bmd_femoral_neck_right", "float64", "g cm-2", "DXA bone mineral density, right neck (field 23208)"),
+    _phenotype("bmd_total_hip_right", "float64", "g cm-2", "DXA bone mineral density, right total femur (field 23212)"),
+    _phenotype("bmd_femoral_shaft_right", "float64", "g cm-2", "DXA bone mineral density, right shaft (field 23210)"),
     _phenotype("tscore_spine", "float64", "1", "DXA T-score, L1-L4 (field 23205)"),
     _phenotype("tscore_femoral_neck", "float64", "1", "DXA T-score, left femoral neck (field 23300)"),
     _phenotype("tscore_total_hip", "float64", "1", "DXA T-score, left total femur (field 23293)"),
+    _phenotype("tscore_femoral_neck_right", "float64", "1", "DXA T-score, right femoral neck (field 23209)"),
+    _phenotype("tscore_total_hip_right", "float64", "1", "DXA T-score, right total femur (field 23213)"),
     _phenotype("android_fat", "float64", "%", "DXA android tissue fat (field 23247)"),
     _phenotype("gynoid_fat", "float64", "%", "DXA gynoid tissue fat (field 23264)"),
     _phenotype("legs_fat", "float64", "%", "DXA legs tissue fat (field 23276)"),

@@ -1,0 +1,111 @@
+"""The UK Biobank fields that bmx reads, and the four ways in which a table spells one of their columns."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Where one phenotype comes from, and how its text becomes a value; `bmx.variables` says what the value means."""
+
+    name: str
+    """bmx's name, as in `bmx.variables`."""
+    id: int
+    """UK Biobank field number."""
+    title: str
+    """Showcase title, which some exports use as the column's name."""
+    units: str = ""
+    """UK Biobank's units, before `scale`."""
+    scale: float = 1.0
+    """Multiplies UK Biobank's number to give bmx's unit."""
+    once: bool = False
+    """True for what does not change from visit to visit (sex): its column has no instance."""
+    category: bool = False
+    """True where the numbers are labels (assessment centre), which no model may take as a quantity."""
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """Meanings of coded values; an export writes the code or the meaning."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Coded answers that mean missing. Only where the coding says so: a T-score of -1 or -3 is a measurement."""
+    zero_is_missing: bool = False
+    """True where 0 is written for a scan that failed: no bone has a density of 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What a column's name says."""
+
+    key: int | str
+    """Field number, or title."""
+    instance: int | None = None
+    """Visit; None if the name has none."""
+    array: int = 0
+
+
+_SPELLINGS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(?P<key>\d+)-(?P<instance>\d+)\.(?P<array>\d+)",  # ukbconv csv
+        r"f\.(?P<key>\d+)\.(?P<instance>\d+)\.(?P<array>\d+)",  # ukbconv tab
+        r"(?:participant\.)?p(?P<key>\d+)(?:_i(?P<instance>\d+))?(?:_a(?P<array>\d+))?",  # Research Analysis Platform
+        r"(?P<key>\S.*?)(?: \| Instance (?P<instance>\d+))?(?: \| Array (?P<array>\d+))?",  # titles: anything else
+    )
+)
+
+
+@cache
+def load_fields() -> dict[str, Field]:
+    """All fields of `fields.toml`, by bmx name.
+
+    Examples
+    --------
+    >>> load_fields()["vat_mass"].id, load_fields()["vat_mass"].scale
+    (23288, 0.001)
+    """
+    text = resources.files("bmx.phenotypes").joinpath("fields.toml").read_text(encoding="utf-8")
+    return {name: Field(name=name, **entry) for name, entry in tomllib.loads(text).items()}
+
+
+def read_spelling(column: str) -> Spelling:
+    """Read a column's name in any of the four spellings.
+
+    Examples
+    --------
+    >>> read_spelling("21003-2.0") == read_spelling("f.21003.2.0") == read_spelling("participant.p21003_i2")
+    True
+    >>> read_spelling("p31")
+    Spelling(key=31, instance=None, array=0)
+    >>> read_spelling("Age when attended assessment centre | Instance 2")
+    Spelling(key='Age when attended assessment centre', instance=2, array=0)
+    """
+    for pattern in _SPELLINGS:
+        match = pattern.fullmatch(column.strip())
+        if match:
+            key, instance, array = match["key"], match["instance"], match["array"]
+            return Spelling(
+                key=int(key) if key.isdigit() else key,
+                instance=None if instance is None else int(instance),
+                array=int(array or 0),
+            )
+    return Spelling(column)
+
+
+def field_columns(spellings: Sequence[Spelling], wanted: Field) -> dict[int, int | None]:
+    """Positions of the columns that hold a field's first array item, each with its instance.
+
+    Examples
+    --------
+    >>> spellings = [read_spelling(column) for column in ("eid", "p50_i0", "p50_i2")]
+    >>> field_columns(spellings, load_fields()["height"])
+    {1: 0, 2: 2}
+    """
+    return {
+        position: spelling.instance
+        for position, spelling in enumerate(spellings)
+        if spelling.key in (wanted.id, wanted.title) and spelling.array == 0
+    }

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import gzip
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bmx.errors import PhenotypeError
+from bmx.phenotypes.read import read_phenotypes
+from bmx.schema import validate
+
+SPELLINGS = {
+    "ukbconv csv": ("eid", "31-0.0", "21003-2.0", "23204-2.0"),
+    "ukbconv tab": ("f.eid", "f.31.0.0", "f.21003.2.0", "f.23204.2.0"),
+    "platform": ("eid", "p31", "p21003_i2", "p23204_i2"),
+    "platform dataset": ("participant.eid", "participant.p31", "participant.p21003_i2", "participant.p23204_i2"),
+    "titles": (
+        "Participant ID",
+        "Sex",
+        "Age when attended assessment centre | Instance 2",
+        "L1-L4 BMD (bone mineral density) | Instance 2",
+    ),
+}
+
+
+def write(path: Path, *rows: tuple[object, ...], separator: str = ",") -> Path:
+    path.write_text("".join(separator.join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("separator", [",", "\t"], ids=["csv", "tsv"])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_read_phenotypes__reads_every_spelling_alike(spelling: str, separator: str, tmp_path: Path) -> None:
+    columns = SPELLINGS[spelling]
+    table = write(tmp_path / "t.txt", columns, (2000002, 1, 63, 1.25), (1000001, 0, 61, ""), separator=separator)
+    phenotypes = read_phenotypes(table)
+    assert phenotypes["participant"].dtype == np.int64
+    assert phenotypes["participant"].values.tolist() == [2000002, 1000001]  # the table's order
+    assert phenotypes["sex"].values.tolist() == ["Male", "Female"]
+    np.testing.assert_array_equal(phenotypes["age"], [63, 61])
+    np.testing.assert_array_equal(phenotypes["bmd_spine"], [1.25, np.nan])
+    assert phenotypes["bmd_spine"].attrs["ukb_column"] == columns[3]
+    assert phenotypes["bmd_spine"].attrs["ukb_field"] == 23204
+    assert phenotypes["bmd_spine"].attrs["units"] == "g cm-2"
+
+
+def test_read_phenotypes__result_is_as_declared(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31", "p54_i2", "p23288_i2"), (1, 0, 11025, 900))
+    validate(read_phenotypes(table), "participant", "sex", "assessment_centre", "vat_mass")
+
+
+def test_read_phenotypes__reads_gzip_with_byte_order_mark_and_quotes(tmp_path: Path) -> None:
+    # ukbconv quotes every cell; a spreadsheet that saved the file puts a mark before "eid".
+    table = tmp_path / "t.csv.gz"
+    table.write_bytes(gzip.compress('\ufeff"eid","31-0.0"\n"1000001","1"\n'.encode()))
+    assert read_phenotypes(table)["sex"].values.tolist() == ["Male"]
+
+
+def test_read_phenotypes__sex_as_words_or_floats_or_missing(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31"), (1, "Female"), (2, "Male"), (3, "1.0"), (4, ""), (5, "NA"))
+    assert read_phenotypes(table)["sex"].values.tolist() == ["Female", "Male", "Male", "", ""]
+
+
+def test_read_phenotypes__density_of_zero_is_missing_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p23204_i2"), (1, "0"), (2, "0.0"), (3, "1.1"), (4, ""))
+    with caplog.at_level(logging.WARNING):
+        spine = read_phenotypes(table)["bmd_spine"]
+    np.testing.assert_array_equal(spine, [np.nan, np.nan, 1.1, np.nan])
+    assert spine.attrs["zeros_to_missing"] == 2
+    assert "bmd_spine: 2 values of 0 g cm-2 set to missing" in caplog.text
+
+
+def test_read_phenotypes__t_scores_of_minus_one_and_three_and_zero_stay(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p23205_i2"), (1, "-1"), (2, "-3"), (3, "-3.0"), (4, "0"))
+    np.testing.assert_array_equal(read_phenotypes(table)["tscore_spine"], [-1, -3, -3, 0])
+
+
+def test_read_phenotypes__coded_negatives_are_missing_where_the_coding_says_so(tmp_path: Path) -> None:
+    rows = [(1, "1"), (2, "-1"), (3, "-3"), (4, "No"), (5, "Prefer not to answer")]
+    table = write(tmp_path / "t.csv", ("eid", "p2443_i2"), *rows)
+    np.testing.assert_array_equal(read_phenotypes(table)["diabetes_doctor"], [1, np.nan, np.nan, 0, np.nan])
+
+
+def test_read_phenotypes__centre_as_code_or_name_or_unlisted_code(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p54_i2"), (1, "11025"), (2, "Reading (imaging)"), (3, "11012"))
+    np.testing.assert_array_equal(read_phenotypes(table)["assessment_centre"], [11025, 11026, 11012])
+
+
+def test_read_phenotypes__vat_is_in_kilograms(tmp_path: Path) -> None:
+    vat = read_phenotypes(write(tmp_path / "t.csv", ("eid", "p23288_i2"), (1, "949")))["vat_mass"]
+    assert vat.attrs["units"] == "kg"
+    np.testing.assert_allclose(vat, [0.949])
+
+
+def test_read_phenotypes__takes_the_asked_visit(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31", "p50_i2", "p50_i3"), (1, 0, 170, 169))
+    third = read_phenotypes(table, instance=3)
+    assert third["height"].item() == 169
+    assert third["height"].attrs["ukb_instance"] == 3
+    assert third["sex"].item() == "Female"
+    assert "ukb_instance" not in third["sex"].attrs
+
+
+def test_read_phenotypes__loads_only_what_is_asked(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31", "p50_i2"), (1, 0, "not a number"))
+    assert list(read_phenotypes(table, fields=["sex"]).data_vars) == ["sex"]
+
+
+def test_read_phenotypes__without_eid_says_what_was_found(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("id", "p31"), (1, 0))
+    with pytest.raises(PhenotypeError, match=r"t\.csv has no EID column; expected .*eid.*found 2 columns: id, p31"):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__repeated_eid(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31"), (7, 0), (8, 1), (7, 0))
+    with pytest.raises(PhenotypeError, match=r"1 EIDs stand in more than one row, .*: 7; remove"):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__eid_that_is_not_a_number(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31"), (7, 0), ("total", 1))
+    with pytest.raises(PhenotypeError, match="expected whole-number EIDs, found 'total' in row 3"):
+        read_phenotypes(table)
+
+
+@pytest.mark.parametrize("value", ["1,02", "abc", "inf", "<0.5"])
+def test_read_phenotypes__value_that_is_not_a_number(value: str, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.tsv", ("eid", "p23204_i2"), (7, 1.1), (8, value), (9, value), separator="\t")
+    expected = r"column 'p23204_i2' \(bmd_spine\) expected a number, found '.*' in row 3 \(EID 8\) and 1 more"
+    with pytest.raises(PhenotypeError, match=expected):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__sex_that_is_no_code(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31"), (7, 2))
+    with pytest.raises(PhenotypeError, match=r"expected 0 or Female or 1 or Male, found '2' in row 2 \(EID 7\)"):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__unknown_field_names_the_closest(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31"), (7, 0))
+    with pytest.raises(PhenotypeError, match="no phenotype field is called 'bmd_spin'; the closest are bmd_spine"):
+        read_phenotypes(table, fields=["bmd_spin"])
+
+
+def test_read_phenotypes__asked_field_at_another_visit_only(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31", "p50_i0"), (7, 0, 170))
+    with pytest.raises(
+        PhenotypeError, match=r"height \(field 50\) has no column at instance 2; found it at instance 0"
+    ):
+        read_phenotypes(table, fields=["sex", "height"])
+
+
+def test_read_phenotypes__one_field_in_two_columns(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31", "participant.p31"), (7, 0, 1))
+    with pytest.raises(PhenotypeError, match=r"sex \(field 31\) is in columns 'p31' and 'participant.p31'"):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__no_known_field(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p9999_i2"), (7, 0))
+    with pytest.raises(PhenotypeError, match="no field that bmx knows at instance 2; columns found: eid, p9999_i2"):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__missing_empty_or_damaged_file(tmp_path: Path) -> None:
+    with pytest.raises(PhenotypeError, match="there is no phenotype table at"):
+        read_phenotypes(tmp_path / "nowhere.csv")
+    (tmp_path / "empty.csv").write_bytes(b"")
+    with pytest.raises(PhenotypeError, match="holds no participants"):
+        read_phenotypes(tmp_path / "empty.csv")
+    with pytest.raises(PhenotypeError, match="holds no participants"):
+        read_phenotypes(write(tmp_path / "header.csv", ("eid", "p31")))
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"eid,p31\n" + b"1000001,0\n" * 50)[:-20])
+    with pytest.raises(PhenotypeError, match="cannot be read as a table of text"):
+        read_phenotypes(tmp_path / "cut.csv.gz")
