@@ -1,4 +1,4 @@
-"""Check a Dataset or DataTree against the declared variables, and list every mismatch at once."""
+"""Check a Dataset or DataTree against the declared variables, or give a Dataset their dtypes and attributes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,33 @@ def validate(data: Data, *names: str) -> Data:
     return data
 
 
-def _problems(dataset: xr.Dataset | xr.DatasetView, variable: Variable) -> list[str]:
+def conform(dataset: xr.Dataset) -> xr.Dataset:
+    """Give every declared variable its order of dims, its dtype and its attributes. Lazy.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> plain = xr.Dataset({"bmff": (("region", "participant"), np.zeros((4, 2)))})
+    >>> bmff = conform(plain)["bmff"]
+    >>> bmff.dims, bmff.dtype, bmff.attrs["units"]
+    (('participant', 'region'), dtype('float32'), '%')
+    """
+    changed = {}
+    for name in dataset.variables:
+        if declared := VARIABLES.get(str(name)):
+            variable = dataset[name].transpose(*declared.dims).variable
+            if declared.dtype == "string":
+                # Text of fixed width has no Zarr v3 specification, and Zarr warns about it.
+                variable = variable.astype(np.dtypes.StringDType())
+            elif variable.dtype != declared.dtype:
+                variable = variable.astype(declared.dtype)
+            variable.attrs = declared.attrs
+            changed[name] = variable
+    coords = {name: variable for name, variable in changed.items() if name in dataset.coords}
+    return dataset.assign_coords(coords).assign({name: changed[name] for name in changed if name not in coords})
+
+
+def _problems(dataset: xr.Dataset, variable: Variable) -> list[str]:
     """All differences between one declared variable and what a dataset holds under its name."""
     name, dims = variable.name, ", ".join(variable.dims)
     if name not in dataset.variables:
