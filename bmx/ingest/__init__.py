@@ -1,0 +1,1 @@
+"""From archives to a store: which series is which slab, encoding by partition, finalising."""

@@ -1,0 +1,52 @@
+"""What every source of images must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from bmx.sources.dicom_tags import Header
+from bmx.types import IntVolume
+
+
+class Exam(Protocol):
+    """The images of one participant at one visit, opened; a context manager."""
+
+    where: str
+    """Path or URL."""
+    headers: Sequence[Header]
+    """One for each image, in no particular order."""
+    irregularities: Sequence[str]
+    """Names among `bmx.variables.SLAB_FLAGS` that hold for the whole exam."""
+
+    def pixels(self, header: Header) -> IntVolume:
+        """Read one image, (y, x) uint16; SourceError if it can't be read."""
+        ...
+
+    def digest(self) -> str:
+        """Digest of everything the exam consists of."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Source(Protocol):
+    """A place that holds the exams of many participants."""
+
+    def list_exams(self) -> Mapping[int, str]:
+        """EID -> where its exam lies, for every participant, by EID."""
+        ...
+
+    def open_exam(self, where: str) -> Exam:
+        """Open one exam; SourceError if it can't be opened."""
+        ...
+
+
+def is_simulated(exam: Exam) -> bool:
+    """Whether bmx made any image of this exam."""
+    return any(header.simulated for header in exam.headers)
