@@ -1,0 +1,38 @@
+# Every target sets itself up from nothing in a virtual environment of its own.
+# PyPI's torch for Linux is a CUDA build of several GB. The CPU build instead:
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test test-slow lint bench train clean
+
+demo: $(INSTALLED)
+	$(BIN)/bmx demo --out demo-output
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/accuracy.py
+
+# The recipe that made the weights in bmx/models/simulated.
+train: $(INSTALLED)
+	$(BIN)/python benchmarks/train_shipped.py
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-output runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

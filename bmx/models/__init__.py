@@ -1,0 +1,1 @@
+"""Model directories: a card, weights without pickles, and the networks made from them."""

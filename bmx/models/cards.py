@@ -1,0 +1,68 @@
+"""The model card: what a model is for, what it was trained on, and how well it did."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bmx.core.preparation import InputContrast
+from bmx.errors import ModelError
+
+CARD = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What `model.json` says."""
+
+    region: str
+    """One of `bmx.regions.REGIONS`."""
+    architecture: str
+    """One of `bmx.nn.build.ARCHITECTURES`."""
+    sizes: Mapping[str, Any]
+    """Arguments of the builder."""
+    input: InputContrast
+    """What the network sees."""
+    spacing: tuple[float, float, float]
+    """(z, y, x) millimetres of the voxels it was trained on."""
+    orientation: str
+    """Directions in which z, y and x grow."""
+    normalisation: str
+    training_data: str
+    training_steps: int
+    simulated: bool
+    """Trained on simulated anatomy: refused on images of people unless asked for."""
+    held_out: Mapping[str, float]
+    """Dice on participants that training never saw: mean, sd, worst, n."""
+    reference: Mapping[str, float]
+    """Mean and SD of the mask volume (mL) in the training data."""
+    intended_use: str
+    licence: str
+    weights_digest: str = ""
+    """BLAKE2 of the weights file; loading checks it."""
+
+    def write(self, folder: Path) -> None:
+        """Write `model.json`."""
+        (folder / CARD).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> ModelCard:
+        """Read `model.json`; a missing or unknown entry is one clear error."""
+        path = folder / CARD
+        if not path.is_file():
+            raise ModelError(f"{folder} is not a model directory: expected {CARD} and weights.safetensors in it")
+        try:
+            entries = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as exc:
+            raise ModelError(f"{path} is not valid JSON ({exc}); copy the model directory again") from exc
+        names = {field.name for field in dataclasses.fields(cls)}
+        if missing := sorted(names - set(entries)):
+            raise ModelError(f"{path} lacks {', '.join(missing)}; a model card has {', '.join(sorted(names))}")
+        if unknown := sorted(set(entries) - names):
+            raise ModelError(f"{path} has unknown entries {', '.join(unknown)}; was it written by a newer bmx?")
+        entries["spacing"] = tuple(entries["spacing"])
+        return cls(**entries)

@@ -1,0 +1,38 @@
+"""Build a network from its name and region: the only place where sizes are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bmx.nn.roi_unet import Decoder, Encoder, Locator, RoiUNet
+from bmx.regions import Region
+
+
+def roi_attention_unet(
+    region: Region, *, widths: tuple[int, int, int, int] = (8, 16, 32, 48), grid: int = 48
+) -> RoiUNet:
+    """The paper's network, for one region.
+
+    Parameters
+    ----------
+    widths : channels of the four levels. The paper doesn't state its own; these are what two cores can train.
+    grid : edge of the cube to which the attention maps are resized; 96 in the paper.
+    """
+    return RoiUNet(
+        encoder=Encoder(widths),
+        locator=Locator(maps=len(widths) + 1, grid=(grid, grid, grid), width=8),
+        decoder=Decoder(widths),
+        roi=region.roi_shape,
+    )
+
+
+ARCHITECTURES: dict[str, Callable[..., RoiUNet]] = {"roi_attention_unet": roi_attention_unet}
+"""Names that a model card may give."""
+
+
+def build(architecture: str, region: Region, sizes: Mapping[str, Any]) -> RoiUNet:
+    """Build the network that a model card names."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"no architecture is called {architecture!r}; expected one of {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[architecture](region, **sizes)

@@ -1,0 +1,1 @@
+"""Simulated participants with known truth: people, bodies, exams and cohorts."""

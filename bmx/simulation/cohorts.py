@@ -1,0 +1,128 @@
+"""A folder of simulated participants: zips as the archive holds them, what is true of them, and a phenotype table."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bmx.acquisition import SLABS, UKB_FIELD
+from bmx.errors import SourceError
+from bmx.partitions.engine import run_missing
+from bmx.partitions.plan import Plan
+from bmx.partitions.work import WorkFolder
+from bmx.simulation.bodies import simulate_participant
+from bmx.simulation.exams import write_exam
+from bmx.simulation.people import draw_people
+from bmx.simulation.truth import TRUTH, create_truth, regions_in, true_bmff, write_bmff, write_masks
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+DIXON = "dixon"
+PHENOTYPES = "phenotypes.csv"
+_WORK = "simulation.work"
+
+RAP_COLUMNS = {
+    "eid": "eid", "sex": "p31", "age": "p21003_i2", "height": "p50_i2", "bmi": "p21001_i2",
+    "assessment_centre": "p54_i2", "bmd_spine": "p23204_i2", "tscore_spine": "p23205_i2",
+    "bmd_femoral_neck": "p23299_i2", "tscore_femoral_neck": "p23300_i2", "bmd_total_hip": "p23291_i2",
+    "tscore_total_hip": "p23293_i2", "bmd_femoral_shaft": "p23290_i2", "android_fat": "p23247_i2",
+    "gynoid_fat": "p23264_i2", "legs_fat": "p23276_i2", "trunk_fat": "p23286_i2", "total_fat": "p23281_i2",
+    "vat_mass": "p23288_i2",
+}  # fmt: skip
+"""Our names to the columns of the UK Biobank Research Analysis Platform, at the imaging visit."""
+
+
+def simulate(
+    out: str | Path,
+    *,
+    participants: int = 24,
+    seed: int = 0,
+    slabs: tuple[int, ...] = (1, 2, 3, 4, 5, 6),
+    client: Client | None = None,
+    workers: int | None = None,
+) -> Path:
+    """Simulate a cohort as UK Biobank would deliver it, with everything about it known.
+
+    Writes `OUT/dixon/EID_20201_2_0.zip` (single-frame DICOM, all four contrasts), `OUT/truth.zarr`
+    (masks of the four regions and their BMFF, see `bmx.simulation.truth.open_truth`) and
+    `OUT/phenotypes.csv` (columns of the Research Analysis Platform). Bone mineral density follows the
+    BMFF that was drawn for the person, sex and BMI by the paper's Models 4.2, 5.5, 6.2 and 7.2.
+
+    Call it again after an interruption: only the missing participants are made.
+
+    Parameters
+    ----------
+    participants : number of people; the first k are the same whatever it is
+    seed : the same seed gives the same bytes, whatever the number of workers
+    slabs : which of the six slabs the exams hold
+    client, workers : Dask client to work on, or the number of local worker processes
+
+    Raises
+    ------
+    SourceError
+        If `out` already holds a cohort simulated otherwise.
+    """
+    folder = Path(out)
+    if unknown := sorted(set(slabs) - set(SLABS)):
+        raise SourceError(f"there is no slab {unknown[0]}; expected some of {', '.join(map(str, SLABS))}")
+    if participants < 1:
+        raise SourceError(f"participants must be at least 1, found {participants}")
+    people = draw_people(participants, seed)
+    plan = Plan(tuple(int(eid) for eid in people["eid"]), 1, {"seed": seed, "slabs": sorted(slabs)})
+    work = WorkFolder(str(folder / _WORK))
+    if work.has_plan():
+        if work.read_plan() != plan:
+            raise SourceError(f"{folder} already holds another simulated cohort; choose an empty folder or delete it")
+    else:
+        (folder / DIXON).mkdir(parents=True, exist_ok=True)
+        create_truth(folder / TRUTH, plan.eids, tuple(sorted(slabs)))
+        work.write_plan(plan)
+    run_missing(_simulate_one, work, plan, client=client, workers=workers, label="simulate")
+    write_bmff(folder / TRUTH, np.stack([work.read_record(index)["bmff"] for index in range(participants)]))
+    write_phenotypes(folder / PHENOTYPES, people)
+    return folder
+
+
+def write_phenotypes(path: Path, people: pd.DataFrame) -> None:
+    """Write a table as the Research Analysis Platform exports it: sex as code, VAT in grams."""
+    table = people.assign(
+        sex=(people["sex"] == "Male").astype(int),
+        age=people["age"].astype(int),
+        vat_mass=(people["vat_mass"] * 1000).round().astype(int),
+        assessment_centre=np.array([11025, 11026, 11027])[people["eid"] % 3],
+    )
+    decimals = {"bmi": 4, "bmd_spine": 3, "bmd_femoral_neck": 3, "bmd_total_hip": 3, "bmd_femoral_shaft": 3}
+    decimals |= dict.fromkeys(("android_fat", "gynoid_fat", "legs_fat", "trunk_fat", "total_fat"), 1)
+    table[list(RAP_COLUMNS)].rename(columns=RAP_COLUMNS).round(
+        {RAP_COLUMNS[name]: digits for name, digits in decimals.items()}
+    ).to_csv(path, index=False)
+
+
+def _simulate_one(work_url: str, index: int) -> None:
+    """One participant: masks, then the zip, then the record with the true BMFF, then the marker."""
+    work = WorkFolder(work_url)
+    plan = work.read_plan()
+    part = plan.partition(index)
+    folder = Path(work_url).parent
+    seed, slabs = int(plan.options["seed"]), tuple(plan.options["slabs"])
+    person: dict[str, Any] = draw_people(len(plan.eids), seed).iloc[index].to_dict()
+    simulated = simulate_participant(person, slabs, seed)
+    write_masks(folder / TRUTH, index, simulated)
+    eid = int(person["eid"])
+    write_exam(
+        folder / DIXON / f"{eid}_{UKB_FIELD}_2_0.zip",
+        eid=eid,
+        slabs={number: slab.images for number, slab in simulated.items()},
+        affines={number: slab.affine for number, slab in simulated.items()},
+        uid_seed=seed * 10_000_000 + eid,
+    )
+    bmff = [true_bmff(simulated[region.slab], region) for region in regions_in(slabs)]
+    work.write_record(index, {"bmff": np.asarray(bmff, np.float32)})
+    work.write_marker(index, part.digest)

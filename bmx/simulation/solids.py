@@ -1,0 +1,68 @@
+"""Signed distances to simple solids: negative inside, millimetres, exact or nearly so close to the surface."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Field = npt.NDArray[np.float32]
+Point = tuple[float, float, float]
+
+
+def ellipsoid(x: Field, y: Field, z: Field, centre: Point, radii: Point) -> Field:
+    """Distance to an ellipsoid with axes along x, y, z (first-order accurate near its surface)."""
+    px, py, pz = x - np.float32(centre[0]), y - np.float32(centre[1]), z - np.float32(centre[2])
+    rx, ry, rz = (np.float32(radius) for radius in radii)
+    near = np.sqrt((px / rx) ** 2 + (py / ry) ** 2 + (pz / rz) ** 2)
+    slope = np.sqrt((px / rx**2) ** 2 + (py / ry**2) ** 2 + (pz / rz**2) ** 2)
+    return near * (near - 1) / np.maximum(slope, np.float32(1e-6))
+
+
+def ellipse(x: Field, y: Field, radius_x: Field | float, radius_y: Field | float) -> Field:
+    """Distance in the plane to an ellipse around the origin."""
+    near = np.sqrt((x / radius_x) ** 2 + (y / radius_y) ** 2)
+    slope = np.sqrt((x / radius_x**2) ** 2 + (y / radius_y**2) ** 2)
+    return near * (near - 1) / np.maximum(slope, np.float32(1e-6))
+
+
+def sphere(x: Field, y: Field, z: Field, centre: Point, radius: float) -> Field:
+    """Distance to a sphere.
+
+    Examples
+    --------
+    >>> at = np.zeros(1, np.float32)
+    >>> sphere(at, at, at + 30, (0, 0, 0), 24)
+    array([6.], dtype=float32)
+    """
+    squared = (x - np.float32(centre[0])) ** 2 + (y - np.float32(centre[1])) ** 2 + (z - np.float32(centre[2])) ** 2
+    return np.sqrt(squared) - np.float32(radius)
+
+
+def axis_distance(x: Field, y: Field, z: Field, start: Point, end: Point) -> tuple[Field, Field]:
+    """Distance to the segment from `start` to `end`, and the position along it (0 at start, 1 at end)."""
+    direction = np.subtract(end, start).astype(np.float32)
+    px, py, pz = x - np.float32(start[0]), y - np.float32(start[1]), z - np.float32(start[2])
+    along = (px * direction[0] + py * direction[1] + pz * direction[2]) / np.float32(direction @ direction)
+    along = np.clip(along, 0, 1)
+    squared = (px - along * direction[0]) ** 2 + (py - along * direction[1]) ** 2 + (pz - along * direction[2]) ** 2
+    return np.sqrt(squared), along
+
+
+def union(*solids: Field, blend: float = 0.0) -> Field:
+    """Distance to the union; `blend` (mm) rounds the seams."""
+    joined = solids[0]
+    for solid in solids[1:]:
+        if blend:
+            mix = np.clip(0.5 + 0.5 * (solid - joined) / np.float32(blend), 0, 1)
+            joined = solid * (1 - mix) + joined * mix - np.float32(blend) * mix * (1 - mix)
+        else:
+            joined = np.minimum(joined, solid)
+    return joined
+
+
+def intersection(*solids: Field) -> Field:
+    """Distance to what all solids share."""
+    shared = solids[0]
+    for solid in solids[1:]:
+        shared = np.maximum(shared, solid)
+    return shared
