@@ -141,6 +141,13 @@ _DECLARED: tuple[Variable, ...] = (
     # what qc.flag adds
     Variable("qc_outcome", _SITE, "uint8", "1", "whether the value can be used", "qc", flag_values=QC_OUTCOME),
     Variable("qc_cause", _SITE, "string", "", "why it cannot be used; empty if it can", "qc"),
+    Variable("qc_reference_n", ("region",), "int32", "1", "non-empty masks that the reference is made of", "qc"),
+    Variable("qc_reference_volume_mean", ("region",), "float64", "mL", "mean volume of the reference", "qc"),
+    Variable("qc_reference_volume_sd", ("region",), "float64", "mL", "SD (ddof 1) of its volumes", "qc"),
+    Variable("qc_reference_centroid_mean", ("region", "world_axis"), "float64", "mm", "mean centre of mass, RAS+",
+             "qc"),
+    Variable("qc_reference_centroid_sd", ("region", "world_axis"), "float64", "mm",
+             "SD (ddof 1) of its centres of mass", "qc"),
     # phenotypes (UK Biobank fields: bmx/phenotypes/fields.toml)
     _phenotype("sex", "string", "", "sex, Female or Male (field 31)"),
     _phenotype("age", "float64", "year", "age at the imaging visit (field 21003)"),
