@@ -55,22 +55,18 @@ def compare_to_truth(results: xr.Dataset, truth: xr.Dataset) -> pd.DataFrame:
                 f"results and truth have no {dim} in common; "
                 f"expected the truth of the same data, found {dim} {_first(results, dim)} and {_first(truth, dim)}"
             )
-    measured, true = measured.compute().astype("float64"), true.compute().astype("float64")
-    error = measured - true
-    absent = np.isfinite(true) & ~np.isfinite(measured)
-    rows = [
+    drawn, known = (data.transpose("participant", "region").astype("float64").to_pandas() for data in (measured, true))
+    error = drawn - known
+    table = pd.DataFrame(
         {
-            "region": str(region),
-            "n": int(error.sel(region=region).count()),
-            "missing": int(absent.sel(region=region).sum()),
-            "bias": float(error.sel(region=region).mean()),
-            "mean_absolute_error": float(abs(error.sel(region=region)).mean()),
-            "worst": float(abs(error.sel(region=region)).max()),
+            "n": error.count(),
+            "missing": (known.notna() & drawn.isna()).sum(),
+            "bias": error.mean(),
+            "mean_absolute_error": error.abs().mean(),
+            "worst": error.abs().max(),
         }
-        for region in results.indexes["region"]
-        if region in error.indexes["region"]
-    ]
-    return pd.DataFrame(rows).set_index("region")
+    )
+    return table.loc[[region for region in results.indexes["region"] if region in table.index]]
 
 
 def _first(data: xr.Dataset, dim: str) -> str:
