@@ -40,7 +40,7 @@ class Partition:
         >>> Partition(0, 0, 2, (7, 8)).digest == Partition(0, 0, 2, (8, 7)).digest
         False
         """
-        return hashlib.blake2b(np.asarray(self.eids, "<i8").tobytes(), digest_size=16).hexdigest()
+        return _digest(self.eids)
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Plan:
         if len(set(self.eids)) != len(self.eids):
             raise ValueError("an EID stands twice in the plan")
 
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the list of all EIDs."""
+        return _digest(self.eids)
+
     def __len__(self) -> int:
         """Number of partitions."""
         return math.ceil(len(self.eids) / self.size)
@@ -80,6 +85,10 @@ class Plan:
     def partitions(self) -> Iterator[Partition]:
         """Give all partitions in order."""
         return map(self.partition, range(len(self)))
+
+
+def _digest(eids: tuple[int, ...]) -> str:
+    return hashlib.blake2b(np.asarray(eids, "<i8").tobytes(), digest_size=16).hexdigest()
 
 
 def choose_size(

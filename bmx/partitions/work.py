@@ -119,6 +119,18 @@ class WorkFolder:
             or self._fs.cat_file(path).decode() != part.digest
         ]
 
+    def write_finished(self, plan: Plan) -> None:
+        """Say that everything of this plan is done and readable; the last thing that finalising does."""
+        self._write("finished", plan.digest.encode())
+
+    def is_finished(self, plan: Plan) -> bool:
+        """Whether everything of this plan was done and made readable."""
+        try:
+            content: bytes = self._fs.cat_file(self._path("finished"))
+        except FileNotFoundError:
+            return False
+        return content.decode() == plan.digest
+
     def sweep(self) -> None:
         """Remove the half-written files of killed processes. Only when no task is running."""
         if self._fs.exists(self._root):

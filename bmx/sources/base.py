@@ -13,12 +13,20 @@ from bmx.types import IntVolume
 class Exam(Protocol):
     """The images of one participant at one visit, opened; a context manager."""
 
-    where: str
-    """Path or URL."""
-    headers: Sequence[Header]
-    """One for each image, in no particular order."""
-    irregularities: Sequence[str]
-    """Names among `bmx.variables.SLAB_FLAGS` that hold for the whole exam."""
+    @property
+    def where(self) -> str:
+        """Path or URL."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        """One for each image, in no particular order."""
+        ...
+
+    @property
+    def irregularities(self) -> Sequence[str]:
+        """Names among `bmx.variables.SLAB_FLAGS` that hold for the whole exam."""
+        ...
 
     def pixels(self, header: Header) -> IntVolume:
         """Read one image, (y, x) uint16; SourceError if it can't be read."""

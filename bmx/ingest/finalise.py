@@ -1,0 +1,82 @@
+"""The last step of `convert`: columns from the records, then the commit."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bmx.errors import StoreError
+from bmx.ingest.encode import UNKNOWN
+from bmx.ingest.options import ConvertOptions
+from bmx.ingest.provenance import SERIES
+from bmx.partitions.plan import Plan
+from bmx.partitions.work import WorkFolder, sweep_partial
+from bmx.store.layout import consolidate, open_for_writing
+from bmx.store.slabs import column_names, write_columns
+from bmx.variables import variables_of
+
+logger = logging.getLogger(__name__)
+
+_LISTED = 20
+"""Missing partitions or mixed participants to name in a message."""
+
+
+def finalise(work: WorkFolder, plan: Plan) -> None:
+    """Write all columns from the records of the partitions and make the store readable.
+
+    Raises
+    ------
+    StoreError
+        If a partition is missing, or simulated and real exams are mixed. The store is left unfinished.
+    """
+    missing = work.missing(plan)
+    if missing:
+        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        raise StoreError(
+            f"{work.store_url} can't be finalised: of {len(plan)} partitions {len(missing)} are missing "
+            f"({', '.join(map(str, missing[:_LISTED]))}{more}); call bmx.convert again to do them"
+        )
+    work.sweep()
+    sweep_partial(work.store_url)
+    options = ConvertOptions.from_plan(plan)
+    columns, simulated = _gather(work, plan, options)
+    write_columns(work.store_url, columns)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    open_for_writing(work.store_url).attrs.update(
+        {"simulated": simulated, "history": f"{now} bmx {version('bmx')} convert, {len(plan.eids)} participants"}
+    )
+    consolidate(work.store_url)
+    work.write_finished(plan)
+
+
+def _gather(work: WorkFolder, plan: Plan, options: ConvertOptions) -> tuple[dict[str, npt.NDArray[Any]], bool]:
+    """Join the records of all partitions; say whether the exams are simulated."""
+    names = [name for name in column_names(options.slabs) if name != "participant"]
+    names += [f"{SERIES}/{variable.name}" for variable in variables_of("series")]
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in [*names, "simulated"]}
+    for part in plan.partitions():
+        record = work.read_record(part.index)
+        for name, arrays in parts.items():
+            arrays.append(record[name])
+    joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    eids = np.array(plan.eids, np.int64)
+    simulated = _simulated(eids, joined.pop("simulated"))
+    return {"participant": eids, **joined}, simulated
+
+
+def _simulated(eids: npt.NDArray[np.int64], simulated: npt.NDArray[np.int8]) -> bool:
+    """Whether the exams are simulated; those that couldn't be read don't count."""
+    made, real = eids[simulated == 1], eids[simulated == 0]
+    if len(made) and len(real):
+        raise StoreError(
+            f"simulated and real exams must not be mixed in one store: "
+            f"{', '.join(map(str, made[:_LISTED]))} are simulated, {', '.join(map(str, real[:_LISTED]))} are real; "
+            "convert them into separate stores"
+        )
+    assert len(made) + len(real) + (simulated == UNKNOWN).sum() == len(eids)
+    return len(made) > 0

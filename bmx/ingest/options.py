@@ -1,0 +1,46 @@
+"""What the tasks of a conversion are told, kept in the plan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from bmx.acquisition import CONTRASTS, SLABS, ContrastName
+from bmx.partitions.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """How a store is made; the same for all its partitions."""
+
+    source: str
+    """Folder or URL that was searched last."""
+    instance: int
+    """UK Biobank imaging visit."""
+    slabs: tuple[int, ...]
+    """Slabs that are kept."""
+    contrasts: tuple[ContrastName, ...]
+    """Images that are kept."""
+    where: tuple[str, ...]
+    """Path or URL of each participant's archive, in the order of the plan."""
+
+    def __post_init__(self) -> None:
+        for given, known, what in ((self.slabs, SLABS, "slabs"), (self.contrasts, CONTRASTS, "contrasts")):
+            if not given or len(set(given)) != len(given) or not set(given) <= set(known):
+                raise ValueError(f"expected {what} among {', '.join(map(str, known))}, each once; found {given}")
+
+    @classmethod
+    def from_plan(cls, plan: Plan) -> Self:
+        """Read them from a plan."""
+        options = plan.options
+        return cls(
+            source=options["source"],
+            instance=options["instance"],
+            slabs=tuple(options["slabs"]),
+            contrasts=tuple(options["contrasts"]),
+            where=tuple(options["where"]),
+        )
+
+    def for_plan(self) -> dict[str, Any]:
+        """As a plan holds them."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

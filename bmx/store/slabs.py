@@ -1,0 +1,117 @@
+"""The store of images (`bmx-slabs`): laid out before the first partition, columns written after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+from bmx.acquisition import SLABS, UKB_FIELD, ContrastName, Slab
+from bmx.errors import StoreError
+from bmx.store.layout import create_column, create_images, find_store, open_for_writing
+from bmx.types import IntVolume
+from bmx.variables import VARIABLES, variables_of
+
+FORMAT, VERSION = "bmx-slabs", 1
+
+
+def create_store(
+    url: str,
+    *,
+    participants: int,
+    shard: int,
+    slabs: Sequence[int],
+    contrasts: Sequence[ContrastName],
+    instance: int,
+) -> None:
+    """Lay out the images for so many participants, or lengthen those of a store that has grown.
+
+    Nothing is readable yet: `bmx.open_store` refuses a store without consolidated metadata, and
+    one that grows shows its earlier participants until it is finalised again.
+
+    Raises
+    ------
+    StoreError
+        If another format or version is there, or writing isn't permitted.
+    """
+    try:
+        if find_store(url, FORMAT, VERSION) is None:
+            root = zarr.create_group(url, zarr_format=3)
+            root.attrs.update(
+                {
+                    "Conventions": "CF-1.12",
+                    "bmx_format": FORMAT,
+                    "bmx_format_version": VERSION,
+                    "source": f"UK Biobank field {UKB_FIELD}: neck-to-knee Dixon MRI",
+                    "ukb_field": UKB_FIELD,
+                    "ukb_instance": instance,
+                    "partition_size": shard,
+                }
+            )
+        root = open_for_writing(url)
+        for number in slabs:
+            group = root.require_group(SLABS[number].name)
+            for contrast in contrasts:
+                shape = (participants, *SLABS[number].stored_shape)
+                create_images(group, VARIABLES[contrast], shape, shard=shard)
+    except PermissionError as exc:
+        raise StoreError(f"no permission to write {url}; choose another place for the store") from exc
+
+
+def write_images(url: str, slab: Slab, images: Mapping[ContrastName, IntVolume], *, start: int) -> None:
+    """Write the shards of one partition and slab.
+
+    Parameters
+    ----------
+    url : of a store laid out by `create_store`
+    slab : which one
+    images : contrast -> (participant, z, y, x) uint16, all participants of the partition
+    start : position of the first of them
+    """
+    root = open_for_writing(url)
+    for contrast, block in images.items():
+        array = root[f"{slab.name}/{contrast}"]
+        assert isinstance(array, zarr.Array)
+        # The whole shard at once, even if every volume is empty: what an earlier attempt left must go.
+        array[start : start + len(block)] = block
+
+
+def write_columns(url: str, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write everything that is no image.
+
+    Parameters
+    ----------
+    url : of a store laid out by `create_store`
+    columns : `participant`, `source_digest`, `slab_2/affine` …, `series/series_uid` … -> values
+    """
+    root = open_for_writing(url)
+    for path, values in columns.items():
+        folder, _, name = path.rpartition("/")
+        group = root.require_group(folder) if folder else root
+        create_column(group, VARIABLES[name], values)
+
+
+def column_names(slabs: Sequence[int]) -> list[str]:
+    """Names of all columns but those of the series, as `write_columns` wants them.
+
+    Examples
+    --------
+    >>> column_names([2])[:3]
+    ['participant', 'source_digest', 'slab_2/affine']
+    """
+    per_slab = [variable.name for variable in variables_of("slab") if variable.name not in IMAGES]
+    return [variable.name for variable in variables_of("store")] + [
+        f"{SLABS[number].name}/{name}" for number in slabs for name in per_slab
+    ]
+
+
+IMAGES = frozenset(variable.name for variable in variables_of("slab") if variable.dims[-3:] == ("z", "y", "x"))
+"""Variables of a slab that are volumes."""
+
+
+def empty_affines(participants: int) -> npt.NDArray[np.float64]:
+    """Affines of participants whose slab is absent, (participant, 3, 4), all NaN."""
+    return np.full((participants, 3, 4), np.nan)
