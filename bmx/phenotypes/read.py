@@ -75,7 +75,7 @@ def read_phenotypes(path: str | Path, *, instance: int = 2, fields: Iterable[str
     if not chosen:
         raise PhenotypeError(
             f"{Path(path).name} holds no field that bmx knows at instance {instance}; columns found: {_some(columns)}; "
-            "for another visit give instance=, for the fields known see `load_fields`"
+            f"give another instance=, or add one of fields {_some([f'{field.id} ({field.name})' for field in wanted])}"
         )
     table = _read_text(path, separator, skiprows=1, usecols=[eid_column, *chosen.values()])
     table.index = pd.Index(_read_eids(table[eid_column], columns[eid_column]), name="participant")

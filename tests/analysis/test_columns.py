@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bmx.analysis.columns import take_columns
 from bmx.analysis.regression import regress
@@ -112,6 +114,17 @@ def test_regress__codes_of_a_region_are_no_quantity() -> None:
         regress(cohort(), "bmd_spine ~ qc_outcome_spine")
     terms = regress(cohort(), "bmd_spine ~ C(qc_outcome_spine)").terms["term"].tolist()
     assert terms == ["Intercept", "C(qc_outcome_spine)[2]", "C(qc_outcome_spine)[3]"]
+
+
+@given(chunk=st.integers(1, 40), seed=st.integers(0, 1000))
+@settings(max_examples=15, deadline=None)
+def test_regress__any_chunking_and_order_of_participants_gives_the_same(chunk: int, seed: int) -> None:
+    data, formula = cohort(), "bmd_spine ~ bmff_spine + bmff_femoral_head * sex"
+    order = np.random.default_rng(seed).permutation(data.sizes["participant"])
+    shuffled = regress(data.isel(participant=order).chunk(participant=chunk), formula)
+    expected = regress(data, formula)
+    pd.testing.assert_frame_equal(shuffled.terms, expected.terms, rtol=1e-9)
+    pd.testing.assert_series_equal(shuffled.dropped.sort_index(), expected.dropped)
 
 
 def test_regress__where_from_the_dataset() -> None:
