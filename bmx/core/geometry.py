@@ -102,3 +102,27 @@ def crop_affine(affine: Affine, box: tuple[slice, slice, slice]) -> Affine:
     """
     origin = to_world(affine, np.array([side.start or 0 for side in box]))
     return np.column_stack([affine[:, :3], origin])
+
+
+def end_letters(affine: Affine) -> tuple[tuple[str, str], tuple[str, str], tuple[str, str]]:
+    """Which side of the body lies at the start and at the end of each voxel axis.
+
+    Returns
+    -------
+    For x, y and z a pair of letters of R/L, A/P, S/I: where the index is lowest and where it is highest.
+    An oblique axis gets the letters of the world axis that it is closest to.
+
+    Examples
+    --------
+    >>> end_letters(np.array([[-2.0, 0, 0, 250], [0, -2, 0, 190], [0, 0, 4.5, 0]]))
+    (('R', 'L'), ('A', 'P'), ('I', 'S'))
+    """
+    x, y, z = (_ends(column) for column in affine[:, :3].T)
+    return x, y, z
+
+
+def _ends(column: Points) -> tuple[str, str]:
+    """Letters of one column of an affine, (3,) mm per voxel in RAS+."""
+    world = int(np.argmax(np.abs(column)))
+    low, high = (("L", "R"), ("P", "A"), ("I", "S"))[world]
+    return (low, high) if column[world] > 0 else (high, low)

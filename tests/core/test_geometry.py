@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from bmx.core.geometry import centroid, crop_affine, to_world, voxel_size, voxel_volume
+from bmx.core.geometry import centroid, crop_affine, end_letters, to_world, voxel_size, voxel_volume
 
 OBLIQUE = np.array([[-2.2, 0.1, 0.3, 250.0], [0.1, -2.2, 0.2, 190.0], [0.2, 0.3, 4.5, -700.0]])
 
@@ -32,3 +34,19 @@ def test_centroid__of_a_crop_is_the_same_place() -> None:
 
 def test_centroid__of_nothing_is_nan() -> None:
     assert np.isnan(centroid(np.zeros((2, 2, 2), np.bool_), OBLIQUE)).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (np.diag([-2.2, -2.2, 4.5]), (("R", "L"), ("A", "P"), ("I", "S"))),
+        (np.diag([2.2, 2.2, -4.5]), (("L", "R"), ("P", "A"), ("S", "I"))),
+        (OBLIQUE[:, :3], (("R", "L"), ("A", "P"), ("I", "S"))),
+        (np.array([[0, 0, 4.0], [-1, 0, 0], [0, -1, 0]]), (("A", "P"), ("S", "I"), ("L", "R"))),
+    ],
+)
+def test_end_letters__agree_with_nibabel(columns: npt.NDArray[np.float64], expected: tuple) -> None:
+    affine = np.column_stack([columns, [0.0, 0, 0]])
+    assert end_letters(affine) == expected
+    ends = nib.aff2axcodes(np.vstack([affine, [0, 0, 0, 1]]))
+    assert tuple(high for _, high in end_letters(affine)) == ends

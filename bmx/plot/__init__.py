@@ -1,0 +1,1 @@
+"""Figures. Every function gives a matplotlib Figure or draws on Axes; none touches pyplot."""
