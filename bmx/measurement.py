@@ -20,6 +20,8 @@ from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SLAB_FLAGS, SLAB_STA
 
 GRID = ("z", "y", "x")
 TEXT = np.dtypes.StringDType()
+_ORIGIN = ("ukb_field", "ukb_instance", "simulated", "models_simulated")
+"""Attributes of slabs and masks that the results carry on."""
 _MEASURABLE = (SLAB_STATUS["complete"], SLAB_STATUS["incomplete"])
 _STATUS_FLAGS = {"absent": "slab_absent", "incomplete": "slab_incomplete", "unreadable": "slab_unreadable"}
 
@@ -34,6 +36,11 @@ class Recipe:
     erosion: Mapping[str, int]
     """In-plane erosion in voxels, by region."""
     meaning: str
+
+    @property
+    def attrs(self) -> dict[str, str | int]:
+        """What a results Dataset says of how it was made; erosion stands beside each region."""
+        return {"recipe": self.name, "recipe_smoothing": self.smoothing, "recipe_meaning": self.meaning}
 
 
 _PAPER_EROSION = {region.name: region.erosion for region in REGIONS.values()}
@@ -92,6 +99,7 @@ def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") ->
         the masks in the order of `bmx.regions`. A value is NaN where there is none; `status` and `reason`
         say why: the slab is absent (not_attempted) or unreadable (failed), the mask has no voxel
         (empty), or nothing of it is left after erosion (failed). `bmff_sd` is NaN also for one voxel.
+        Attributes: the recipe, and whether images or models were simulated.
 
     Raises
     ------
@@ -115,10 +123,9 @@ def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") ->
     # One chunk along region, as Zarr wants it; the coordinates stay in memory.
     results = joined.chunk(region=-1).assign_coords(joined.coords)
     results["participant"].attrs = VARIABLES["participant"].attrs
-    origin = {key: slabs.attrs[key] for key in ("simulated", "ukb_field", "ukb_instance") if key in slabs.attrs}
-    return results.assign_attrs(
-        origin, recipe=chosen.name, recipe_smoothing=chosen.smoothing, recipe_meaning=chosen.meaning
-    )
+    told = {**slabs.attrs, **masks.attrs}
+    origin = {key: told[key] for key in _ORIGIN if key in told}
+    return results.assign_attrs(origin, **chosen.attrs)
 
 
 def _check_fit(slabs: xr.DataTree, masks: xr.DataTree, names: list[str]) -> None:

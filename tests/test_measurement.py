@@ -108,6 +108,22 @@ def test_measure__is_the_same_in_any_chunks(toy_cohort: Toy, chunk: int | None) 
     xr.testing.assert_identical(measure(slabs, masks=masks.chunk(participant=4)).compute(), reference.compute())
 
 
+def test_measure__doesnt_depend_on_the_order_of_participants(toy_cohort: Toy) -> None:
+    slabs, masks = toy_cohort(participants=4)
+    order = [2, 0, 3, 1]
+    turned = measure(slabs.isel(participant=order), masks=masks.isel(participant=order))
+    xr.testing.assert_identical(turned.compute(), measure(slabs, masks=masks).isel(participant=order).compute())
+
+
+def test_measure__carries_on_what_was_simulated(toy_cohort: Toy) -> None:
+    # Nobody may take the numbers of a simulated model for those of a real one.
+    slabs, masks = toy_cohort(participants=1)
+    slabs.attrs, masks.attrs = {"simulated": False, "ukb_instance": 3}, {"models_simulated": True}
+    attrs = measure(slabs, masks=masks, recipe="none").attrs
+    assert (attrs["simulated"], attrs["models_simulated"], attrs["ukb_instance"]) == (False, True, 3)
+    assert (attrs["recipe"], attrs["recipe_smoothing"]) == ("none", 0)
+
+
 def test_measure__tells_why_there_is_no_value(toy_cohort: Toy) -> None:
     slabs, masks = toy_cohort(participants=6)
     slabs = change(
