@@ -123,7 +123,7 @@ def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") ->
     # One chunk along region, as Zarr wants it; the coordinates stay in memory.
     results = joined.chunk(region=-1).assign_coords(joined.coords)
     results["participant"].attrs = VARIABLES["participant"].attrs
-    told = {**slabs.attrs, **masks.attrs}
+    told = {**masks.attrs, **slabs.attrs}
     origin = {key: told[key] for key in _ORIGIN if key in told}
     return results.assign_attrs(origin, **chosen.attrs)
 
