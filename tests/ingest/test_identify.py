@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bmx.acquisition import CONTRASTS, PIXEL_MM, SLABS, ContrastName, slab_top_mm
+from bmx.ingest.identify import Identified, identify
+from bmx.sources.dicom_tags import Header
+
+ALL = tuple(CONTRASTS)
+
+
+def header(
+    slab: int = 2, contrast: ContrastName = "fat", index: int = 0, *, top: float = 900.0, run: int = 0
+) -> Header:
+    """One slice of a clean exam; `run` counts how often the exam was begun."""
+    grid, kind = SLABS[slab], CONTRASTS[contrast]
+    z = top - slab_top_mm(slab) - grid.extent_mm + index * grid.slice_mm
+    number = 24 * run + 4 * (slab - 1) + 1 + ALL.index(contrast)
+    return Header(
+        where=f"{number}-{index}", series_uid=f"{run}.{slab}.{number}", study_uid="1", series_number=number,
+        acquisition_number=1, instance_number=index, description=f"Dixon_noBH_{kind.suffix}",
+        image_type=("DERIVED", kind.image_types[0]), echo_time_ms=2.39, field_strength_t=1.5,
+        acquired=f"20200101{9 + run:02d}{slab:02d}00", comments="", rows=grid.rows, columns=grid.columns,
+        spacing_mm=(PIXEL_MM, PIXEL_MM), position=(-250.0, -grid.rows * PIXEL_MM / 2, z),
+        row_direction=(1.0, 0.0, 0.0), column_direction=(0.0, 1.0, 0.0),
+    )  # fmt: skip
+
+
+def exam(
+    slabs: Iterable[int] = SLABS, contrasts: Iterable[ContrastName] = ALL, *, top: float = 900.0, run: int = 0
+) -> list[Header]:
+    """All headers of an exam."""
+    kept = tuple(contrasts)
+    return [
+        header(slab, contrast, index, top=top, run=run)
+        for slab in slabs
+        for contrast in kept
+        for index in range(SLABS[slab].slices)
+    ]
+
+
+def tops(found: Identified) -> dict[int, float]:
+    """Where the slabs lie that were chosen."""
+    return {slab: round(images.station.top_mm, 1) for slab, images in found.slabs.items()}
+
+
+def expected_tops(slabs: Iterable[int], top: float = 900.0) -> dict[int, float]:
+    return {slab: round(top - slab_top_mm(slab), 1) for slab in slabs}
+
+
+CLEAN = exam()
+
+
+def test_identify__finds_all_slabs_of_a_clean_exam() -> None:
+    """Everything used, nothing flagged."""
+    found = identify(CLEAN, contrasts=ALL)
+    assert tops(found) == expected_tops(SLABS)
+    assert all(images.flags == () and images.problem == "" for images in found.slabs.values())
+    assert len(found.lines) == 24
+    assert all(line.used for line in found.lines)
+    assert {line.reason for line in found.lines if line.slab == 2 and line.contrast == "fat"} == {
+        "image type says fat; size and position say slab 2"
+    }
+
+
+@settings(max_examples=20)
+@given(st.permutations(range(1, 25)))
+def test_identify__does_not_need_series_numbers(numbers: list[int]) -> None:
+    """Numbers shift when an exam is restarted; that is where the first study lost most of its participants."""
+    number = dict(zip(dict.fromkeys(one.series_uid for one in CLEAN), numbers, strict=True))
+    shuffled = [replace(one, series_number=number[one.series_uid]) for one in CLEAN]
+    found = identify(shuffled, contrasts=ALL)
+    assert tops(found) == expected_tops(SLABS)
+    for slab, images in found.slabs.items():
+        assert images.flags == ()
+        assert {name: series.first.series_uid for name, series in images.station.channels.items()} == {
+            name: header(slab, name).series_uid for name in ALL
+        }
+
+
+@pytest.mark.parametrize("slabs", [some for n in range(1, 7) for some in combinations(SLABS, n)])
+def test_identify__finds_whichever_slabs_there_are(slabs: tuple[int, ...]) -> None:
+    """Sources may hold some slabs only; where position alone can't tell 2, 3 and 4, it says so."""
+    found = identify(exam(slabs, ["fat", "water"]), contrasts=("fat", "water"))
+    assert tops(found) == expected_tops(slabs)
+    alone = set(slabs) in ({2}, {3}, {4}, {2, 3}, {3, 4})
+    for images in found.slabs.values():
+        assert images.flags == (("unexpected_position",) if alone else ())
+    assert all(("series number, not position" in line.reason) == alone for line in found.lines)
+
+
+def test_identify__takes_the_newest_of_two_complete_exams() -> None:
+    """An exam that was repeated from the start has every series number twice, or numbers above 24."""
+    found = identify([*exam(), *exam(top=905.0, run=1)], contrasts=ALL)
+    assert tops(found) == expected_tops(SLABS, 905.0)
+    assert all(images.flags == ("repeated_series",) for images in found.slabs.values())
+    assert sum(line.used for line in found.lines) == 24
+    rejected = [line.reason for line in found.lines if not line.used]
+    assert rejected[4] == "a repeat of slab 2; a more complete or newer one is used"
+
+
+def test_identify__prefers_a_complete_repeat_to_a_newer_one() -> None:
+    """The technician stopped the second attempt."""
+    stopped = [one for one in exam([2], run=1) if one.series_number != 24 + 7]
+    found = identify([*exam(), *stopped], contrasts=ALL)
+    assert {series.first.acquired for series in found.slabs[2].station.channels.values()} == {"20200101090200"}
+    assert found.slabs[2].flags == ("repeated_series",)
+    assert found.slabs[3].flags == ()
+
+
+def test_identify__follows_an_exam_that_was_restarted_at_another_landmark() -> None:
+    """Two slabs were acquired 120 mm too high, then everything again: series 1-8 belong to no slab of the exam."""
+    found = identify([*exam([1, 2], top=1020.0), *exam(run=1)], contrasts=ALL)
+    assert tops(found) == expected_tops(SLABS)
+    unused = [line for line in found.lines if not line.used]
+    assert {line.series.first.series_number for line in unused} == set(range(1, 9))
+    assert {line.reason for line in unused} == {"its position fits no place in the chain of slabs"}
+
+
+@pytest.mark.parametrize(
+    ("lost", "problem"),
+    [
+        (lambda one: one.instance_number == 20 and "fat" in _name(one), "fat lacks 1 of 44 slices"),
+        (lambda one: one.instance_number == 43 and "water" in _name(one), "water lacks 1 of 44 slices"),
+        (lambda one: one.instance_number > 40, "41 of 44 slices"),
+        (lambda one: "fat" in _name(one), "no fat image"),
+    ],
+    ids=["inside", "at the end of one", "at the end of all", "a contrast"],
+)
+def test_identify__says_what_a_slab_lacks(lost: object, problem: str) -> None:
+    """Incomplete is not absent: what is there can still be measured."""
+    found = identify(
+        [one for one in CLEAN if one.rows != 174 or _slab(one) != 3 or not lost(one)], contrasts=("fat", "water")
+    )  # type: ignore[operator]
+    assert set(found.slabs) == set(SLABS)
+    assert found.slabs[3].problem == problem
+    assert found.slabs[3].flags == (() if "image" in problem else ("missing_slices",))
+    assert found.slabs[2].problem == ""
+
+
+def _slab(one: Header) -> int:
+    return (one.series_number - 1) // 4 + 1
+
+
+def _name(one: Header) -> str:
+    return ALL[(one.series_number - 1) % 4]
+
+
+def test_identify__puts_channels_of_different_length_on_one_grid() -> None:
+    """The lowest slice of fat is lost: water must not slip against it."""
+    kept = [one for one in exam([2, 5]) if not (_slab(one) == 2 and _name(one) == "fat" and one.instance_number == 0)]
+    station = identify(kept, contrasts=ALL).slabs[2].station
+    assert {name: station.start(series) for name, series in station.channels.items()} == {
+        "in_phase": 0, "opposed_phase": 0, "fat": 1, "water": 0,
+    }  # fmt: skip
+    assert station.affine[2, 3] == pytest.approx(header(2).position[2])
+
+
+def test_identify__never_mixes_images_of_different_places() -> None:
+    """A wrong origin on one image: its voxels would be combined with those of other places."""
+    moved = [
+        replace(one, position=(one.position[0] + 30, *one.position[1:]))
+        if _slab(one) == 2 and _name(one) == "fat"
+        else one
+        for one in CLEAN
+    ]
+    found = identify(moved, contrasts=("fat", "water"))
+    assert found.slabs[2].problem == "no fat image"
+    assert set(found.slabs[2].station.channels) == {"in_phase", "opposed_phase", "water"}
+
+
+def test_identify__rejects_foreign_series_and_says_why() -> None:
+    """Localisers and other protocols come in the same archive."""
+    foreign = [
+        replace(one, series_uid="9", series_number=99, description="localizer", image_type=(), echo_time_ms=80.0)
+        for one in exam([2], ["fat"])[:3]
+    ]
+    small = [replace(one, series_uid="8", rows=256, columns=256) for one in exam([2], ["fat"])]
+    coronal = [
+        replace(
+            one,
+            series_uid="7",
+            row_direction=(1.0, 0.0, 0.0),
+            column_direction=(0.0, 0.0, -1.0),
+            position=(0.0, i, 0.0),
+        )
+        for i, one in enumerate(exam([2], ["fat"]))
+    ]
+    found = identify([*CLEAN, *foreign, *small, *coronal], contrasts=ALL)
+    assert tops(found) == expected_tops(SLABS)
+    assert {line.reason for line in found.lines if not line.used} == {
+        "neither image type, description nor echo time tells a Dixon contrast",
+        "no slab of the protocol has 256 × 256 × 44 voxels with slices every 4.50 mm",
+        "slices are not axial",
+    }
+
+
+def test_identify__accepts_an_exam_that_is_shifted_as_a_whole() -> None:
+    """The landmark differs from person to person, and so does the overlap, a little."""
+    for slab in SLABS:
+        loose = [
+            one if _slab(one) != slab else replace(one, position=(*one.position[:2], one.position[2] + 20))
+            for one in CLEAN
+        ]
+        found = identify(loose, contrasts=ALL)
+        assert set(found.slabs) == set(SLABS)
+        assert found.slabs[slab].flags == ("unexpected_position",)
+    assert tops(identify(exam(top=-300.0), contrasts=ALL)) == expected_tops(SLABS, -300.0)
+
+
+def test_identify__reports_conflicting_labels() -> None:
+    """The images are used as their image type says, and the slab is marked."""
+    mislabelled = [
+        replace(one, description="Dixon_noBH_W") if _slab(one) == 5 and _name(one) == "fat" else one for one in CLEAN
+    ]
+    found = identify(mislabelled, contrasts=ALL)
+    assert found.slabs[5].flags == ("label_conflict",)
+    assert set(found.slabs[5].station.channels) == set(ALL)
+
+
+def test_identify__of_nothing_is_nothing() -> None:
+    """An archive of reports."""
+    assert identify([], contrasts=ALL) == Identified({}, ())
+
+
+def test_identify__spacing_that_is_off_is_flagged() -> None:
+    """The matrix is right but the field of view isn't: volumes in millilitres would change."""
+    wide = [replace(one, spacing_mm=(2.4, 2.4)) if _slab(one) == 5 else one for one in CLEAN]
+    found = identify(wide, contrasts=ALL)
+    assert found.slabs[5].flags == ("unexpected_spacing",)
+    np.testing.assert_allclose(found.slabs[5].station.affine[0, 0], -2.4)
