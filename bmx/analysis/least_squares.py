@@ -1,7 +1,4 @@
-"""Ordinary least squares on plain arrays, with R's definitions of what is derived from it.
-
-By QR decomposition, as R's lm(); a fit of 729 rows takes some 0.1 ms, so thousands of outcomes are cheap.
-"""
+"""One least-squares fit by statsmodels, in R's definitions where the two differ."""
 
 from __future__ import annotations
 
@@ -10,6 +7,10 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+from statsmodels.regression.linear_model import OLS
+
+from bmx.analysis.formula import Design
+from bmx.errors import AnalysisError
 
 Floats = npt.NDArray[np.float64]
 Covariance = Literal["classical", "HC0", "HC1", "HC2", "HC3"]
@@ -21,82 +22,96 @@ _TOLERANCE = 1e-7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LeastSquares:
-    """One fit of `k` terms to `n` rows."""
+    """One fit of `k` terms to `n` rows: first what there is of each term, then of each row, then of the whole."""
 
     estimate: Floats
-    """(k,)"""
-    covariance: Floats
-    """(k, k) of the estimates."""
+    std_error: Floats
+    statistic: Floats
+    """t"""
+    p_value: Floats
+    conf_low: Floats
+    conf_high: Floats
+    vif: Floats
+    """Variance inflation factor; NaN for the intercept, and in models without one."""
+
     fitted: Floats
-    """(n,)"""
     residuals: Floats
-    """(n,)"""
-    rss: float
-    """Residual sum of squares."""
+
     df_residual: int
     """n - k"""
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How well a fit describes its outcome, in R's definitions."""
-
     r2: float
+    """About the mean; about zero without an intercept, as R."""
     adj_r2: float
     sigma: float
     f: float
-    """NaN for a model of the intercept alone."""
+    """The classical one, whatever the covariance; NaN for the intercept alone."""
     loglik: float
     aic: float
+    """Counts sigma as a parameter, as R: 2 more than statsmodels' own."""
     bic: float
 
 
-def fit_least_squares(y: Floats, X: Floats, *, vcov: Covariance = "classical") -> LeastSquares:
+def fit_least_squares(design: Design, *, vcov: Covariance = "classical", confidence: float = 0.95) -> LeastSquares:
     """Fit `y = X b`.
 
     Parameters
     ----------
-    y : (n,) float64
-    X : (n, k) float64, of full rank, n > k
+    design : Design
+        More rows than terms, no term a combination of others (see `find_dependent`).
     vcov : str
-        Covariance of the estimates: classical, or heteroscedasticity-consistent (MacKinnon and White 1985).
+        Covariance of the estimates: classical, or heteroscedasticity-consistent (MacKinnon and White 1985). Intervals
+        and p values use t with n - k degrees of freedom in either case.
+    confidence : float
+        Level of the intervals.
+
+    Raises
+    ------
+    AnalysisError
+        The terms give the outcome exactly; or HC2 or HC3 is asked for and does not exist.
 
     Examples
     --------
-    >>> fit = fit_least_squares(np.array([1.0, 3.0, 5.0]), np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]))
-    >>> fit.estimate.round(6)
-    array([1., 2.])
+    >>> X = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, 3.0]])
+    >>> fit = fit_least_squares(Design("y", np.array([1.0, 3.0, 5.0, 7.5]), X, ("Intercept", "x")))
+    >>> fit.estimate.round(6), fit.df_residual
+    (array([0.9 , 2.15]), 2)
     """
-    n, k = X.shape
-    Q, R = np.linalg.qr(X)
-    inverse = np.linalg.solve(R, np.eye(k))
-    estimate = inverse @ (Q.T @ y)
-    fitted = X @ estimate
-    residuals = y - fitted
-    rss = float(residuals @ residuals)
-    if vcov == "classical":
-        covariance = rss / (n - k) * (inverse @ inverse.T)
-    else:
-        # (X'X)^-1 X' diag(w) X (X'X)^-1, with X = QR
-        half = inverse @ (Q * _row_weights(residuals, Q, vcov)[:, None]).T
-        covariance = half @ half.T
-    return LeastSquares(estimate, covariance, fitted, residuals, rss, n - k)
-
-
-def _row_weights(residuals: Floats, Q: Floats, vcov: Covariance) -> Floats:
-    """(n,) the residuals as each HC estimator scales them; leverage is the squared length of a row of Q."""
-    n, k = Q.shape
-    scale: Floats
-    if vcov == "HC0":
-        scale = np.ones(n)
-    elif vcov == "HC1":
-        scale = np.full(n, np.sqrt(n / (n - k)))
-    else:
-        unexplained = 1 - np.sum(Q**2, axis=1)
-        # A row that alone decides a term has residual 0 and leverage 1: 0/0, and no HC2 or HC3.
-        unexplained[unexplained < _TOLERANCE] = np.nan
-        scale = unexplained ** (-0.5 if vcov == "HC2" else -1)
-    return residuals * scale
+    # Columns of length 1: for statsmodels a column 1e-15 times as long as another is collinear, whatever its unit is.
+    length = np.linalg.norm(design.X, axis=0)
+    unit = design.X / length
+    # Left to guess, statsmodels would take the levels of a factor for an intercept, and R2 about the mean.
+    fit = OLS(design.y, unit, hasconst=design.intercept).fit()
+    if fit.ssr <= 1e-24 * float(design.y @ design.y):
+        raise AnalysisError(
+            f"the terms give {design.outcome} exactly, nothing is left to estimate; is it also on the right?"
+        )
+    if vcov in ("HC2", "HC3") and fit.get_influence().hat_matrix_diag.max() > 1 - _TOLERANCE:
+        # A row with leverage 1 has residual 0, and both would divide 0 by 0.
+        raise AnalysisError(f"{vcov} does not exist here: one participant alone decides a term; use HC1, or classical")
+    tested = fit if vcov == "classical" else fit.get_robustcov_results(vcov, use_t=True)
+    low, high = tested.conf_int(1 - confidence).T
+    # How much larger the variance of a term is than it would be if no other were like it: 1 / (1 - R2 on the others).
+    vif = np.diag(fit.normalized_cov_params) * np.sum((unit - unit.mean(axis=0)) ** 2, axis=0)
+    vif[: 1 if design.intercept else None] = np.nan
+    return LeastSquares(
+        estimate=fit.params / length,
+        std_error=tested.bse / length,
+        statistic=tested.tvalues,
+        p_value=tested.pvalues,
+        conf_low=low / length,
+        conf_high=high / length,
+        vif=vif,
+        fitted=fit.fittedvalues,
+        residuals=fit.resid,
+        df_residual=int(fit.df_resid),
+        r2=float(fit.rsquared),
+        adj_r2=float(fit.rsquared_adj),
+        sigma=float(np.sqrt(fit.scale)),
+        f=float(fit.fvalue),
+        loglik=float(fit.llf),
+        aic=float(fit.info_criteria("aic", dk_params=1)),
+        bic=float(fit.info_criteria("bic", dk_params=1)),
+    )
 
 
 def find_dependent(X: Floats) -> tuple[int, list[int]] | None:
@@ -112,50 +127,11 @@ def find_dependent(X: Floats) -> tuple[int, list[int]] | None:
     >>> find_dependent(np.column_stack([np.ones(4), x, z, 3 - 2 * z]))
     (3, [0, 2])
     """
-    lengths = np.linalg.norm(X, axis=0)
-    scaled = X / lengths
-    new = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
+    unit = X / np.linalg.norm(X, axis=0)
+    new = np.abs(np.diag(np.linalg.qr(unit, mode="r")))
     dependent = np.flatnonzero(new < _TOLERANCE)
     if not len(dependent):
         return None
     column = int(dependent[0])
-    weights = np.linalg.lstsq(scaled[:, :column], scaled[:, column], rcond=None)[0]
+    weights = np.linalg.lstsq(unit[:, :column], unit[:, column], rcond=None)[0]
     return column, np.flatnonzero(np.abs(weights) > 1e-6).tolist()
-
-
-def fit_quality(y: Floats, fit: LeastSquares, *, intercept: bool) -> Quality:
-    """Measures of a fit, as R's summary.lm, logLik, AIC and BIC give them.
-
-    AIC and BIC count the residual standard deviation as a parameter, as R does; statsmodels' are lower, AIC by exactly
-    2. Without an intercept R2 is about zero, not about the mean. F is the classical one whatever the covariance.
-    """
-    n, k = len(y), len(fit.estimate)
-    around = y - y.mean() if intercept else y
-    tss = float(around @ around)
-    df_model = k - intercept
-    r2 = 1 - fit.rss / tss
-    loglik = -n / 2 * (np.log(2 * np.pi * fit.rss / n) + 1)
-    variance = fit.rss / fit.df_residual
-    return Quality(
-        r2=r2,
-        adj_r2=1 - (1 - r2) * (n - intercept) / fit.df_residual,
-        sigma=float(np.sqrt(variance)),
-        f=(tss - fit.rss) / df_model / variance if df_model else float("nan"),
-        loglik=float(loglik),
-        aic=float(-2 * loglik + 2 * (k + 1)),
-        bic=float(-2 * loglik + np.log(n) * (k + 1)),
-    )
-
-
-def inflation(X: Floats) -> Floats:
-    """Variance inflation factor of every column but the first, which is the intercept: 1 / (1 - R2 on the others).
-
-    Examples
-    --------
-    >>> inflation(np.array([[1.0, 1.0, 1.0], [1.0, 2.0, -1.0], [1.0, 3.0, -1.0], [1.0, 4.0, 1.0]])).round(6)
-    array([nan,  1.,  1.])
-    """
-    centred = X[:, 1:] - X[:, 1:].mean(axis=0)
-    scaled = centred / np.linalg.norm(centred, axis=0)
-    inverse = np.linalg.inv(np.linalg.qr(scaled, mode="r"))
-    return np.concatenate([[np.nan], np.sum(inverse**2, axis=1)])

@@ -6,18 +6,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from bmx.analysis.columns import Data, refuse_misleading, take_columns
 from bmx.analysis.formula import Design, build_design, read_formula
-from bmx.analysis.least_squares import (
-    COVARIANCES,
-    Covariance,
-    find_dependent,
-    fit_least_squares,
-    fit_quality,
-    inflation,
-)
+from bmx.analysis.least_squares import COVARIANCES, Covariance, find_dependent, fit_least_squares
 from bmx.analysis.result import Regression, Summary
 from bmx.analysis.sample import Sample, choose_rows, count_reasons
 from bmx.errors import AnalysisError
@@ -99,17 +91,7 @@ def regress(
         )
     design = build_design(model, sample.table)
     _check_design(design, sample)
-    fit = fit_least_squares(design.y, design.X, vcov=vcov)
-    if fit.rss <= 1e-24 * float(design.y @ design.y):
-        raise AnalysisError(
-            f"the terms give {design.outcome} exactly, nothing is left to estimate; is it also on the right?"
-        )
-    quality = fit_quality(design.y, fit, intercept=design.intercept)
-    error = np.sqrt(np.diag(fit.covariance))
-    if np.isnan(error).any():
-        raise AnalysisError(f"{vcov} does not exist here: one participant alone decides a term; use HC1, or classical")
-    statistic = fit.estimate / error
-    half_width = stats.t.ppf((1 + confidence) / 2, fit.df_residual) * error
+    fit = fit_least_squares(design, vcov=vcov, confidence=confidence)
     eids = sample.table.index
     terms = pd.DataFrame(
         {
@@ -117,14 +99,14 @@ def regress(
             "region": region or "",
             "term": design.terms,
             "estimate": fit.estimate,
-            "std_error": error,
-            "statistic": statistic,
+            "std_error": fit.std_error,
+            "statistic": fit.statistic,
             "df": fit.df_residual,
-            "p_value": 2 * stats.t.sf(np.abs(statistic), fit.df_residual),
-            "conf_low": fit.estimate - half_width,
-            "conf_high": fit.estimate + half_width,
+            "p_value": fit.p_value,
+            "conf_low": fit.conf_low,
+            "conf_high": fit.conf_high,
             "n": len(eids),
-            "vif": inflation(design.X) if design.intercept else np.nan,
+            "vif": fit.vif,
         }
     )
     return Regression(
@@ -137,14 +119,14 @@ def regress(
         summary=Summary(
             n=len(eids),
             n_dropped=len(sample.dropped),
-            r2=quality.r2,
-            adj_r2=quality.adj_r2,
-            sigma=quality.sigma,
+            r2=fit.r2,
+            adj_r2=fit.adj_r2,
+            sigma=fit.sigma,
             df_residual=fit.df_residual,
-            f=quality.f,
-            loglik=quality.loglik,
-            aic=quality.aic,
-            bic=quality.bic,
+            f=fit.f,
+            loglik=fit.loglik,
+            aic=fit.aic,
+            bic=fit.bic,
         ),
         residuals=pd.Series(fit.residuals, index=eids, name="residual"),
         fitted=pd.Series(fit.fitted, index=eids, name="fitted"),
