@@ -1,1 +1,76 @@
-"""Bone marrow fat fraction (BMFF) from UK Biobank neck-to-knee Dixon MRI."""
+"""Bone marrow fat fraction (BMFF) from UK Biobank neck-to-knee Dixon MRI.
+
+Public names are resolved on first use: importing bmx loads no torch, no matplotlib and no Dask cluster.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bmx import analysis, plot
+    from bmx import quality as qc
+    from bmx.cohort.run import run
+    from bmx.ingest.conversion import convert
+    from bmx.measurement import measure
+    from bmx.models.library import load_models
+    from bmx.phenotypes.join import join
+    from bmx.phenotypes.read import read_phenotypes
+    from bmx.segmentation import segment
+    from bmx.simulation.cohorts import simulate
+    from bmx.store.reading import open_store
+    from bmx.store.results import open_masks, open_results
+    from bmx.training import train
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "analysis": "bmx.analysis",
+    "convert": "bmx.ingest.conversion:convert",
+    "join": "bmx.phenotypes.join:join",
+    "load_models": "bmx.models.library:load_models",
+    "measure": "bmx.measurement:measure",
+    "open_masks": "bmx.store.results:open_masks",
+    "open_results": "bmx.store.results:open_results",
+    "open_store": "bmx.store.reading:open_store",
+    "plot": "bmx.plot",
+    "qc": "bmx.quality",
+    "read_phenotypes": "bmx.phenotypes.read:read_phenotypes",
+    "run": "bmx.cohort.run:run",
+    "segment": "bmx.segmentation:segment",
+    "simulate": "bmx.simulation.cohorts:simulate",
+    "train": "bmx.training:train",
+}
+
+__all__ = [
+    "analysis",
+    "convert",
+    "join",
+    "load_models",
+    "measure",
+    "open_masks",
+    "open_results",
+    "open_store",
+    "plot",
+    "qc",
+    "read_phenotypes",
+    "run",
+    "segment",
+    "simulate",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"bmx has no public name {name!r}; it has {', '.join(__all__)}")
+    module, _, attribute = _HOME[name].partition(":")
+    found = importlib.import_module(module)
+    value = getattr(found, attribute) if attribute else found
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -43,6 +44,8 @@ class TrainingOptions:
 
     architecture: str = "roi_attention_unet"
     """A name of `bmx.nn.build.ARCHITECTURES`."""
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the builder; empty for its own."""
     steps: int = 800
     """Volumes seen, one at a time."""
     learning_rate: float = 2e-3
@@ -88,7 +91,7 @@ def train(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    network = build(options.architecture, get_region(region), {})
+    network = build(options.architecture, get_region(region), options.sizes)
     optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     identity = {key: str(value) for key, value in asdict(options).items()} | {"region": region}
     first = _resume(folder, network, optimiser, identity)
@@ -220,7 +223,7 @@ def _card(
     return ModelCard(
         region=region.name,
         architecture=options.architecture,
-        sizes={},
+        sizes=dict(options.sizes),
         input="fat+water",
         spacing=(slab.slice_mm, PIXEL_MM, PIXEL_MM),
         orientation="z Superior, y Posterior, x Left",

@@ -60,6 +60,6 @@ class NonLocal(nn.Module):
         """(b, c, z, y, x) to the same shape."""
         query, key, value = (layer(features).flatten(2).transpose(1, 2) for layer in (self.query, self.key, self.value))
         mixed = nn.functional.scaled_dot_product_attention(query, key, value)  # (b, positions, inner)
-        mixed = mixed.transpose(1, 2).unflatten(2, features.shape[2:])
+        mixed = mixed.transpose(1, 2).reshape(len(mixed), -1, *features.shape[2:])
         projected: Tensor = self.project(mixed)
         return features + projected

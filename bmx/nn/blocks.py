@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 
 class ConvBlock(nn.Sequential):
@@ -35,8 +35,3 @@ class DoubleConv(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(ConvBlock(inputs, outputs), ConvBlock(outputs, outputs))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(b, inputs, z, y, x) to (b, outputs, z, y, x)."""
-        result: Tensor = super().forward(features)
-        return result

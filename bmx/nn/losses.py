@@ -50,5 +50,5 @@ def roi_loss(
     shape = prediction.roi_logits.shape
     inside = cut(target, prediction.start, (shape[2], shape[3], shape[4]))
     roi = dice_loss(torch.sigmoid(prediction.roi_logits), inside)
-    location = torch.linalg.vector_norm(prediction.centre - centre, dim=1).mean()
+    location: Tensor = torch.linalg.vector_norm(prediction.centre - centre, dim=1).mean()
     return segmentation + roi_weight * roi + location_weight * location

@@ -71,9 +71,7 @@ class Encoder(nn.Module):
         blocks = [EncodingBlock(1, widths[0])]
         blocks += [EncodingBlock(width, width) for width in widths[1:-1]]
         self.levels = nn.ModuleList([*blocks, LastBlock(widths[-1], widths[-1])])
-        self.down = nn.ModuleList(
-            DownSample(fine, coarse) for fine, coarse in pairwise(widths)
-        )
+        self.down = nn.ModuleList(DownSample(fine, coarse) for fine, coarse in pairwise(widths))
 
     def forward(self, volume: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(b, 1, z, y, x) to features, finest first, and attention maps, finest first."""
@@ -98,7 +96,7 @@ class Locator(nn.Module):
         """Attention maps (b, 1, ...) of any sizes to centres (b, 3): z y x in [-1, 1]."""
         resized = [functional.interpolate(one, self.grid, mode="trilinear", align_corners=False) for one in maps]
         logits = self.fuse(torch.cat(resized, dim=1))  # (b, 1, *grid)
-        probability = torch.softmax(logits.flatten(1), dim=1).unflatten(1, self.grid)  # (b, *grid)
+        probability = torch.softmax(logits.flatten(1), dim=1).reshape(-1, *self.grid)  # (b, *grid)
         centre = []
         for axis, size in enumerate(self.grid):
             others = [other + 1 for other in range(3) if other != axis]

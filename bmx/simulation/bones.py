@@ -6,12 +6,24 @@ bone shrunk by the depth in `MASK_DEPTH_MM`.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from bmx.core.dixon_signal import smooth_field
 from bmx.simulation.anatomy import Anatomy, Femur, Vertebra
 from bmx.simulation.canvas import Canvas
-from bmx.simulation.solids import Field, axis_distance, ellipse, ellipsoid, intersection, sphere, union
+from bmx.simulation.solids import (
+    Field,
+    axis_distance,
+    cylinder,
+    ellipse,
+    ellipsoid,
+    intersection,
+    segment,
+    sphere,
+    union,
+)
 from bmx.types import Mask
 
 CORTEX_SIGNAL = 0.045
@@ -38,7 +50,7 @@ def paint_spine(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator) -> M
             _paint_posterior_elements(canvas, back, vertebra)
         if box is None:
             continue
-        body = canvas.distance(box, lambda px, py, pz, vertebra=vertebra: _vertebral_body(vertebra, px, py, pz))
+        body = canvas.distance(box, _vertebral_body, vertebra)
         canvas.paint(box, body, signal=CORTEX_SIGNAL, fat_percent=40)
         texture = vertebra.bmff + 2 * smooth_field(body.shape, rng)
         canvas.paint(box, body + 1.2, signal=MARROW_SIGNAL, fat_percent=np.clip(texture, 2, 98))
@@ -46,7 +58,7 @@ def paint_spine(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator) -> M
     return mask
 
 
-def _vertebral_body(vertebra: Vertebra, x: Field, y: Field, z: Field) -> Field:
+def _vertebral_body(x: Field, y: Field, z: Field, vertebra: Vertebra) -> Field:
     cx, cy, cz = vertebra.centre
     # Tilted with the spine: height is counted along its axis, position in the plane from the axis.
     up = (z - cz) - vertebra.tilt * (cy - y)
@@ -58,72 +70,61 @@ def _vertebral_body(vertebra: Vertebra, x: Field, y: Field, z: Field) -> Field:
 
 def _paint_column(canvas: Canvas, anatomy: Anatomy) -> None:
     """The discs as one column under the vertebrae, and the spinal canal behind them."""
-    for lower, upper in zip(anatomy.vertebrae[:-1], anatomy.vertebrae[1:], strict=True):
+    for lower, upper in pairwise(anatomy.vertebrae):
         start, end = lower.centre, upper.centre
         middle = (start[0], start[1], (start[2] + end[2]) / 2)
         box = canvas.box(middle, (lower.radius_x + 4, lower.radius_y + 8, (end[2] - start[2]) / 2))
         if box is not None:
-            disc = canvas.distance(
-                box,
-                lambda x, y, z, at=middle, it=lower: ellipse(
-                    x - at[0], y - at[1], it.radius_x * 1.02, it.radius_y * 1.02
-                ),
-            )
-            canvas.paint(box, np.broadcast_to(disc, _shape(box)), signal=0.35, fat_percent=4)
+            disc = canvas.distance(box, cylinder, middle, lower.radius_x * 1.02, lower.radius_y * 1.02)
+            canvas.paint(box, disc, signal=0.35, fat_percent=4)
         behind = (start[0], start[1] - lower.radius_y - 10, middle[2])
         box = canvas.box(behind, (14, 14, (end[2] - start[2]) / 2))
         if box is not None:
-            canal = canvas.distance(box, lambda x, y, z, at=behind: ellipse(x - at[0], y - at[1], 10.0, 8.5))
-            canvas.paint(box, np.broadcast_to(canal, _shape(box)), signal=0.5, fat_percent=8)
+            canal = canvas.distance(box, cylinder, behind, 10.0, 8.5)
+            canvas.paint(box, canal, signal=0.5, fat_percent=8)
 
 
 def _paint_posterior_elements(canvas: Canvas, box: tuple[slice, slice, slice], vertebra: Vertebra) -> None:
-    x, y, z = vertebra.centre
-    spinous = (x, y - vertebra.radius_y - 34, z - 6)
-
-    def shape(px: Field, py: Field, pz: Field) -> Field:
-        arch = [
-            ellipsoid(px, py, pz, (x + side * 16, y - vertebra.radius_y - 16, z - 2), (7, 10, 10)) for side in (-1, 1)
-        ]
-        return union(ellipsoid(px, py, pz, spinous, (4.5, 15, 9)), *arch)
-
-    solid = canvas.distance(box, shape)
+    solid = canvas.distance(box, _posterior_elements, vertebra)
     canvas.paint(box, solid, signal=CORTEX_SIGNAL, fat_percent=40)
     canvas.paint(box, solid + 1.5, signal=MARROW_SIGNAL, fat_percent=vertebra.bmff + 8)
+
+
+def _posterior_elements(x: Field, y: Field, z: Field, vertebra: Vertebra) -> Field:
+    """The arch on both sides of the canal, and the spinous process behind it."""
+    cx, cy, cz = vertebra.centre
+    arch = [ellipsoid(x, y, z, (cx + side * 16, cy - vertebra.radius_y - 16, cz - 2), (7, 10, 10)) for side in (-1, 1)]
+    return union(ellipsoid(x, y, z, (cx, cy - vertebra.radius_y - 34, cz - 6), (4.5, 15, 9)), *arch)
 
 
 def paint_pelvis(canvas: Canvas, anatomy: Anatomy) -> None:
     """Ilium, acetabulum, ischium and pubis on each side, and the sacrum."""
     size = anatomy.size
     for femur in anatomy.femora:
-        side = float(np.sign(femur.head[0]))
-        hip = femur.head_radius
-
-        def shape(x: Field, y: Field, z: Field, side: float = side, femur: Femur = femur, hip: float = hip) -> Field:
-            hx = femur.head[0]
-            wing_axis, _ = axis_distance(
-                x, y, z, (hx - side * 4, -8, 25 * size), (hx + side * 22 * size, -20, 118 * size)
-            )
-            wing = intersection(
-                ellipsoid(x, y, z, (hx + side * 8, -10, 78 * size), (26, 62, 62 * size)), wing_axis - 40
-            )
-            blade = np.abs((x - hx) - side * (0.28 * (z - 20) - 0.15 * np.abs(y))) - (6 + 3 * (z < 40))
-            acetabulum = ellipsoid(x, y, z, (hx - side * 14, 0, 8), (hip + 5, hip + 9, hip + 12))
-            ischium = ellipsoid(x, y, z, (hx - side * 26, -30, -46 * size), (14, 18, 36))
-            pubis = axis_distance(x, y, z, (hx - side * 26, 18, -10), (side * 6, 38, -40 * size))[0] - 9
-            return union(intersection(wing, blade), acetabulum, ischium, pubis, blend=4)
-
         box = canvas.box((femur.head[0], 0.0, 40 * size), (110, 95, 130 * size))
         if box is not None:
-            bone = canvas.distance(box, shape)
+            bone = canvas.distance(box, _hip_bone, femur, size)
             canvas.paint(box, bone, signal=CORTEX_SIGNAL, fat_percent=40)
             canvas.paint(box, bone + 1.6, signal=MARROW_SIGNAL, fat_percent=58)
     centre, half = (0.0, -52.0, 75 * size), (46.0, 20.0, 45 * size)
     box = canvas.box(centre, half)
     if box is not None:
-        sacrum = canvas.distance(box, lambda x, y, z: ellipsoid(x, y, z, centre, half))
+        sacrum = canvas.distance(box, ellipsoid, centre, half)
         canvas.paint(box, sacrum, signal=CORTEX_SIGNAL, fat_percent=40)
         canvas.paint(box, sacrum + 1.5, signal=MARROW_SIGNAL, fat_percent=52)
+
+
+def _hip_bone(x: Field, y: Field, z: Field, femur: Femur, size: float) -> Field:
+    """The wing of the ilium, the socket around a femoral head, ischium and pubis."""
+    hx, hip = femur.head[0], femur.head_radius
+    side = float(np.sign(hx))
+    along_wing = segment(x, y, z, (hx - side * 4, -8, 25 * size), (hx + side * 22 * size, -20, 118 * size))
+    wing = intersection(ellipsoid(x, y, z, (hx + side * 8, -10, 78 * size), (26, 62, 62 * size)), along_wing - 40)
+    blade = np.abs((x - hx) - side * (0.28 * (z - 20) - 0.15 * np.abs(y))) - (6 + 3 * (z < 40))
+    socket = ellipsoid(x, y, z, (hx - side * 14, 0, 8), (hip + 5, hip + 9, hip + 12))
+    ischium = ellipsoid(x, y, z, (hx - side * 26, -30, -46 * size), (14, 18, 36))
+    pubis = segment(x, y, z, (hx - side * 26, 18, -10), (side * 6, 38, -40 * size)) - 9
+    return union(intersection(wing, blade), socket, ischium, pubis, blend=4)
 
 
 def paint_femur(canvas: Canvas, femur: Femur, rng: np.random.Generator) -> dict[str, Mask]:
@@ -135,8 +136,8 @@ def paint_femur(canvas: Canvas, femur: Femur, rng: np.random.Generator) -> dict[
     if box is None:
         return {name: np.zeros(canvas.shape, bool) for name in names}
 
-    head = canvas.distance(box, lambda x, y, z: sphere(x, y, z, femur.head, femur.head_radius))
-    bone = canvas.distance(box, lambda x, y, z: _femur_surface(femur, x, y, z))
+    head = canvas.distance(box, sphere, femur.head, femur.head_radius)
+    bone = canvas.distance(box, _femur_surface, femur)
     z = canvas.z[box[0]][:, None, None]
     cortex = _cortex_mm(femur, z)
     marrow = bone + cortex
@@ -158,12 +159,12 @@ def paint_femur(canvas: Canvas, femur: Femur, rng: np.random.Generator) -> dict[
     }
 
 
-def _femur_surface(femur: Femur, x: Field, y: Field, z: Field) -> Field:
+def _femur_surface(x: Field, y: Field, z: Field, femur: Femur) -> Field:
     """Outer surface of the bone: head, neck, both trochanters, a shaft that widens at both ends."""
     side = np.sign(femur.head[0])
     nx, ny, nz = femur.neck_end
     scale = femur.head_radius / 24
-    neck = axis_distance(x, y, z, femur.head, femur.neck_end)[0] - femur.neck_radius
+    neck = segment(x, y, z, femur.head, femur.neck_end) - femur.neck_radius
     greater = ellipsoid(x, y, z, (nx + side * 9 * scale, ny - 6, nz + 14 * scale), (15 * scale, 19 * scale, 26 * scale))
     lesser = ellipsoid(x, y, z, (nx - side * 13 * scale, ny - 10, nz - 24 * scale), (9 * scale, 9 * scale, 13 * scale))
     distance, along = axis_distance(x, y, z, femur.neck_end, femur.knee)
@@ -176,7 +177,8 @@ def _cortex_mm(femur: Femur, z: Field) -> Field:
     """Thickness of the cortex: thin at the hip and knee, thickest at the isthmus, where the canal is narrowest."""
     from_isthmus = np.sqrt((z - np.float32(femur.isthmus_z)) ** 2 + 12.0**2) - 12.0
     canal = femur.canal_radius + 0.055 * from_isthmus
-    return np.clip(femur.shaft_radius - canal, 1.5, None).astype(np.float32)
+    thickness: Field = np.clip(femur.shaft_radius - canal, 1.5, None).astype(np.float32)
+    return thickness
 
 
 def _marrow_percent(femur: Femur, head: Field, z: Field) -> Field:
@@ -186,8 +188,3 @@ def _marrow_percent(femur: Femur, head: Field, z: Field) -> Field:
     in_shaft = np.clip(0.5 + (shaft_begins - z) / 25, 0, 1)
     hip = femur.bmff["total_hip"] * (1 - in_shaft) + femur.bmff["femoral_diaphysis"] * in_shaft
     return hip + in_head * (femur.bmff["femoral_head"] - hip)
-
-
-def _shape(box: tuple[slice, slice, slice]) -> tuple[int, int, int]:
-    z, y, x = box
-    return z.stop - z.start, y.stop - y.start, x.stop - x.start

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from bmx.simulation.solids import Field, Point
 from bmx.types import Affine, FloatVolume, Mask
 
-Solid = Callable[[Field, Field, Field], Field]
-"""Signed distance (mm) at broadcastable coordinates x, y, z."""
+Solid = Callable[..., Field]
+"""Signed distance (mm) at broadcastable coordinates x, y, z, and what else describes the solid."""
 
 SUBSLICES = 2
 """Each slice is painted as this many thin ones and averaged: slices are twice as thick as pixels are wide."""
@@ -54,10 +55,10 @@ class Canvas:
         """The box of the whole grid."""
         return slice(0, len(self.z)), slice(0, len(self.y)), slice(0, len(self.x))
 
-    def distance(self, box: tuple[slice, slice, slice], solid: Solid) -> Field:
-        """Signed distance to `solid` at every point of the box."""
+    def distance(self, box: tuple[slice, slice, slice], solid: Solid, *description: Any) -> Field:
+        """Signed distance at every point of the box to the solid so described."""
         z, y, x = box
-        return solid(self.x[x][None, None, :], self.y[y][None, :, None], self.z[z][:, None, None])
+        return solid(self.x[x][None, None, :], self.y[y][None, :, None], self.z[z][:, None, None], *description)
 
     def paint(
         self, box: tuple[slice, slice, slice], distance: Field, *, signal: Field | float, fat_percent: Field | float

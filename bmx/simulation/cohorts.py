@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder
 from bmx.simulation.bodies import simulate_participant
 from bmx.simulation.exams import write_exam
-from bmx.simulation.people import draw_people
+from bmx.simulation.people import draw_people, person_at
 from bmx.simulation.truth import TRUTH, create_truth, regions_in, true_bmff, write_bmff, write_masks
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def simulate(
         create_truth(folder / TRUTH, plan.eids, tuple(sorted(slabs)))
         work.write_plan(plan)
     run_missing(_simulate_one, work, plan, client=client, workers=workers, label="simulate")
-    write_bmff(folder / TRUTH, np.stack([work.read_record(index)["bmff"] for index in range(participants)]))
+    bmff = np.stack([work.read_record(index)["bmff"] for index in range(participants)])
+    write_bmff(folder / TRUTH, bmff, regions_in(tuple(sorted(slabs))))
     write_phenotypes(folder / PHENOTYPES, people)
     return folder
 
@@ -112,7 +113,7 @@ def _simulate_one(work_url: str, index: int) -> None:
     part = plan.partition(index)
     folder = Path(work_url).parent
     seed, slabs = int(plan.options["seed"]), tuple(plan.options["slabs"])
-    person: dict[str, Any] = draw_people(len(plan.eids), seed).iloc[index].to_dict()
+    person = person_at(draw_people(len(plan.eids), seed), index)
     simulated = simulate_participant(person, slabs, seed)
     write_masks(folder / TRUTH, index, simulated)
     eid = int(person["eid"])

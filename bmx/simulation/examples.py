@@ -10,7 +10,7 @@ import numpy as np
 from bmx.core.preparation import InputContrast, prepare
 from bmx.regions import Region
 from bmx.simulation.bodies import simulate_participant
-from bmx.simulation.people import draw_people
+from bmx.simulation.people import draw_people, person_at
 from bmx.types import FloatVolume, Mask
 
 Example = tuple[FloatVolume, Mask]
@@ -41,7 +41,7 @@ class SimulatedExamples(Sequence[Example]):
         if isinstance(index, slice):
             return [self[one] for one in range(*index.indices(len(self)))]
         if index not in self._made:
-            person = self._people.iloc[index].to_dict()
+            person = person_at(self._people, index)
             slab = simulate_participant(person, (self.region.slab,), self.seed)[self.region.slab]
             volume, box = prepare(slab.images["fat"], slab.images["water"], self.contrast)
             # Half precision: the images have 12 bits, and a hundred of them must fit.

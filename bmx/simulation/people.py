@@ -8,6 +8,7 @@ bone mineral density.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,11 @@ def draw_people(n: int, seed: int) -> pd.DataFrame:
     """
     eids = _distinct_eids(n, seed)
     return pd.DataFrame([_draw_person(eid, np.random.default_rng([seed, index])) for index, eid in enumerate(eids)])
+
+
+def person_at(people: pd.DataFrame, index: int) -> dict[str, Any]:
+    """One row of `draw_people` by its names."""
+    return {str(name): value for name, value in people.iloc[index].items()}
 
 
 def _distinct_eids(n: int, seed: int) -> list[int]:

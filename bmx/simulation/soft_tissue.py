@@ -7,7 +7,7 @@ import numpy as np
 from bmx.core.dixon_signal import smooth_field
 from bmx.simulation.anatomy import Anatomy
 from bmx.simulation.canvas import Canvas
-from bmx.simulation.solids import Field, axis_distance, ellipse, ellipsoid, intersection, union
+from bmx.simulation.solids import Field, ellipse, ellipsoid, intersection, segment, union
 
 MUSCLE_SIGNAL = 0.55
 FAT_SIGNAL = 1.0
@@ -15,7 +15,7 @@ FAT_SIGNAL = 1.0
 
 def paint_soft_tissue(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator) -> None:
     """Paint everything that is not bone."""
-    outline = canvas.distance(canvas.everything, lambda x, y, z: _outline(anatomy, x, y, z))
+    outline = canvas.distance(canvas.everything, _outline, anatomy)
     canvas.paint(canvas.everything, outline, signal=FAT_SIGNAL, fat_percent=93)
     # The fat layer is thicker in front of the belly and behind the buttocks than at the flanks.
     shell = anatomy.shell * (1 + 0.25 * smooth_field(canvas.fat.shape, rng, (3, 4, 4)))
@@ -27,7 +27,7 @@ def paint_soft_tissue(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator
     _paint_lungs(canvas, anatomy)
 
 
-def _outline(anatomy: Anatomy, x: Field, y: Field, z: Field) -> Field:
+def _outline(x: Field, y: Field, z: Field, anatomy: Anatomy) -> Field:
     """Torso and legs: a flattened trunk down to the groin, then one ellipse for each leg."""
     size = anatomy.size
     half_width, half_depth = anatomy.torso
@@ -53,7 +53,7 @@ def _paint_arms(canvas: Canvas, anatomy: Anatomy) -> None:
         box = canvas.box(middle, (75, 75, 400))
         if box is None:
             continue
-        axis = canvas.distance(box, lambda x, y, z, start=start, end=end: axis_distance(x, y, z, start, end)[0])
+        axis = canvas.distance(box, segment, start, end)
         canvas.paint(box, axis - 44, signal=FAT_SIGNAL, fat_percent=93)
         canvas.paint(box, axis - 36, signal=MUSCLE_SIGNAL, fat_percent=anatomy.muscle_fat)
         canvas.paint(box, axis - 11, signal=0.05, fat_percent=30)
@@ -69,14 +69,14 @@ def _paint_cavity(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator) ->
     box = canvas.box(centre, half)
     if box is None:
         return
-    cavity = canvas.distance(box, lambda x, y, z: ellipsoid(x, y, z, centre, half))
+    cavity = canvas.distance(box, ellipsoid, centre, half)
     canvas.paint(box, cavity, signal=0.9, fat_percent=85)
 
     def organ(at: tuple[float, float, float], radii: tuple[float, float, float], signal: float, fat: float) -> None:
         where = canvas.box(at, radii)
         if where is not None:
-            solid = canvas.distance(where, lambda x, y, z: ellipsoid(x, y, z, at, radii))
-            inside = canvas.distance(where, lambda x, y, z: ellipsoid(x, y, z, centre, half))
+            solid = canvas.distance(where, ellipsoid, at, radii)
+            inside = canvas.distance(where, ellipsoid, centre, half)
             canvas.paint(where, intersection(solid, inside), signal=signal, fat_percent=fat)
 
     organ((68 * size, 20, 330 * size), (82, 62, 75), 0.6, rng.uniform(2, 12))
@@ -100,5 +100,5 @@ def _paint_lungs(canvas: Canvas, anatomy: Anatomy) -> None:
         half = (width * 0.36, depth * 0.66, 130 * size)
         box = canvas.box(centre, half)
         if box is not None:
-            lung = canvas.distance(box, lambda x, y, z, centre=centre, half=half: ellipsoid(x, y, z, centre, half))
+            lung = canvas.distance(box, ellipsoid, centre, half)
             canvas.paint(box, lung, signal=0.06, fat_percent=20)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[np.floating[Any]]
 Point = tuple[float, float, float]
 
 
@@ -15,14 +17,22 @@ def ellipsoid(x: Field, y: Field, z: Field, centre: Point, radii: Point) -> Fiel
     rx, ry, rz = (np.float32(radius) for radius in radii)
     near = np.sqrt((px / rx) ** 2 + (py / ry) ** 2 + (pz / rz) ** 2)
     slope = np.sqrt((px / rx**2) ** 2 + (py / ry**2) ** 2 + (pz / rz**2) ** 2)
-    return near * (near - 1) / np.maximum(slope, np.float32(1e-6))
+    distance: Field = near * (near - 1) / np.maximum(slope, np.float32(1e-6))
+    return distance
 
 
 def ellipse(x: Field, y: Field, radius_x: Field | float, radius_y: Field | float) -> Field:
     """Distance in the plane to an ellipse around the origin."""
     near = np.sqrt((x / radius_x) ** 2 + (y / radius_y) ** 2)
     slope = np.sqrt((x / radius_x**2) ** 2 + (y / radius_y**2) ** 2)
-    return near * (near - 1) / np.maximum(slope, np.float32(1e-6))
+    distance: Field = near * (near - 1) / np.maximum(slope, np.float32(1e-6))
+    return distance
+
+
+def cylinder(x: Field, y: Field, z: Field, centre: Point, radius_x: float, radius_y: float) -> Field:
+    """Distance to an endless elliptic cylinder along z."""
+    side = ellipse(x - np.float32(centre[0]), y - np.float32(centre[1]), radius_x, radius_y)
+    return np.broadcast_to(side, np.broadcast_shapes(side.shape, z.shape))
 
 
 def sphere(x: Field, y: Field, z: Field, centre: Point, radius: float) -> Field:
@@ -35,7 +45,8 @@ def sphere(x: Field, y: Field, z: Field, centre: Point, radius: float) -> Field:
     array([6.], dtype=float32)
     """
     squared = (x - np.float32(centre[0])) ** 2 + (y - np.float32(centre[1])) ** 2 + (z - np.float32(centre[2])) ** 2
-    return np.sqrt(squared) - np.float32(radius)
+    distance: Field = np.sqrt(squared) - np.float32(radius)
+    return distance
 
 
 def axis_distance(x: Field, y: Field, z: Field, start: Point, end: Point) -> tuple[Field, Field]:
@@ -46,6 +57,11 @@ def axis_distance(x: Field, y: Field, z: Field, start: Point, end: Point) -> tup
     along = np.clip(along, 0, 1)
     squared = (px - along * direction[0]) ** 2 + (py - along * direction[1]) ** 2 + (pz - along * direction[2]) ** 2
     return np.sqrt(squared), along
+
+
+def segment(x: Field, y: Field, z: Field, start: Point, end: Point) -> Field:
+    """Distance to the segment from `start` to `end`; less a radius, to a rod with round ends."""
+    return axis_distance(x, y, z, start, end)[0]
 
 
 def union(*solids: Field, blend: float = 0.0) -> Field:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -15,10 +13,13 @@ import zarr
 from bmx.acquisition import SLABS
 from bmx.core.morphology import erode_in_plane
 from bmx.regions import REGIONS, Region, regions_of_slab
+from bmx.schema import validate
 from bmx.simulation.bodies import SimulatedSlab
+from bmx.store.layout import consolidate, create_column, create_images, open_for_writing
 from bmx.variables import VARIABLES
 
 TRUTH = "truth.zarr"
+RESULTS = "results"
 
 
 def regions_in(slabs: tuple[int, ...]) -> tuple[Region, ...]:
@@ -33,53 +34,47 @@ def true_bmff(simulated: SimulatedSlab, region: Region) -> float:
 
 
 def create_truth(path: Path, eids: tuple[int, ...], slabs: tuple[int, ...]) -> None:
-    """Lay out an empty truth: mask per slab, one chunk per participant and region, and BMFF, NaN so far."""
-    regions = regions_in(slabs)
-    root = xr.Dataset(
-        {"bmff": (("participant", "region"), np.full((len(eids), len(regions)), np.nan, np.float32))},
-        coords={
-            "participant": ("participant", np.asarray(eids, np.int64), VARIABLES["participant"].attrs),
-            "region": ("region", np.array([region.name for region in regions], object), VARIABLES["region"].attrs),
-        },
-    )
-    root["bmff"].attrs = VARIABLES["bmff"].attrs | {"long_name": "true fat fraction inside the eroded true mask"}
-    root.attrs = {"simulated": 1, "source": "bmx simulate"}
-    nodes = {"/": root}
-    encoding: dict[str, Any] = {}
+    """Lay out an empty truth: one shard of masks per participant and slab, so that each is written alone."""
+    root = zarr.open_group(path, mode="w", zarr_format=3)
+    root.attrs.update({"simulated": True, "source": "bmx simulate"})
+    create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
     for number in slabs:
         names = [region.name for region in regions_of_slab(number)]
         if names:
+            group = root.create_group(SLABS[number].name)
             shape = (len(eids), len(names), *SLABS[number].stored_shape)
-            empty = da.zeros(shape, np.uint8, chunks=(1, 1, *shape[2:]))
-            mask = xr.DataArray(empty, dims=VARIABLES["mask"].dims, attrs=VARIABLES["mask"].attrs)
-            nodes[f"/{SLABS[number].name}"] = xr.Dataset(
-                {"mask": mask}, coords={"region": ("region", np.array(names, object))}
-            )
-            encoding[f"/{SLABS[number].name}"] = {"mask": {"chunks": (1, 1, *shape[2:])}}
-    tree = xr.DataTree.from_dict(nodes)
-    tree.to_zarr(path, mode="w", encoding=encoding, compute=False, consolidated=False, zarr_format=3)
+            create_images(group, VARIABLES["mask"], shape, shard=1)
+            create_column(group, VARIABLES["region"], np.array(names, object))
 
 
 def write_masks(path: Path, row: int, simulated: Mapping[int, SimulatedSlab]) -> None:
-    """Write one participant's masks into its own chunks."""
-    group = zarr.open_group(path, mode="r+")
+    """Write one participant's masks into its own shards."""
+    root = open_for_writing(str(path))
     for number, slab in simulated.items():
-        for index, mask in enumerate(slab.masks.values()):
-            array = group[f"{SLABS[number].name}/mask"]
+        if slab.masks:
+            array = root[f"{SLABS[number].name}/mask"]
             assert isinstance(array, zarr.Array)
-            array[row, index, : len(mask)] = mask.astype(np.uint8)
+            block = np.zeros(array.shape[1:], np.uint8)
+            for index, mask in enumerate(slab.masks.values()):
+                block[index, : len(mask)] = mask
+            array[row] = block
 
 
-def write_bmff(path: Path, bmff: npt.NDArray[np.float32]) -> None:
-    """Write the BMFF of all participants, (participant, region) in percent."""
-    array = zarr.open_group(path, mode="r+")["bmff"]
-    assert isinstance(array, zarr.Array)
-    array[:] = bmff
+def write_bmff(path: Path, bmff: npt.NDArray[np.float32], regions: tuple[Region, ...]) -> None:
+    """Write the true BMFF of all participants, (participant, region) in percent; then the truth can be opened."""
+    group = open_for_writing(str(path)).require_group(RESULTS)
+    create_column(group, VARIABLES["region"], np.array([region.name for region in regions], object))
+    create_column(group, VARIABLES["bmff"], bmff)
+    consolidate(str(path))
 
 
 def open_truth(folder: str | Path) -> xr.DataTree:
-    """Open the truth of `bmx simulate OUT`: root `bmff (participant, region)`, `slab_*/mask` as a masks tree.
+    """Open what `bmx simulate OUT` knows of its participants.
 
-    Regions of a slab are the slab's own, so the children have a `region` coordinate of their own.
+    Returns
+    -------
+    Lazy DataTree: `slab_*/mask` laid out like the masks of a run, and `results`, a Dataset like the
+    results of a run: `bmff (participant, region)`, percent, without noise, over the eroded true mask.
     """
-    return xr.open_datatree(Path(folder) / TRUTH, engine="zarr", chunks={}, consolidated=False)
+    tree = xr.open_datatree(str(Path(folder) / TRUTH), engine="zarr", chunks={}, consolidated=True)
+    return validate(tree, "participant", "mask")

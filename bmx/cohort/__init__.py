@@ -1,0 +1,1 @@
+"""Segmentation and measurement of a whole store, partition by partition, on any Dask cluster."""

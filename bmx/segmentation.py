@@ -1,0 +1,140 @@
+"""`segment`: a lazy tree of masks from a lazy tree of slabs and one model per region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from bmx.acquisition import SLABS, slab_number
+from bmx.core.preparation import prepare
+from bmx.errors import ModelError
+from bmx.models.library import Model, Models, load_models
+from bmx.regions import regions_of_slab
+from bmx.schema import validate
+from bmx.types import IntVolume
+from bmx.variables import SLAB_STATUS, VARIABLES
+
+_VOXELS = ("z", "y", "x")
+
+
+def segment(
+    slabs: xr.DataTree,
+    *,
+    models: str | Path | Models,
+    regions: Sequence[str] | None = None,
+    allow_simulated: bool = False,
+) -> xr.DataTree:
+    """Draw the masks of the bone marrow regions; lazy, nothing is read or computed.
+
+    Parameters
+    ----------
+    slabs : tree from `bmx.open_store`
+    models : a directory of models, `"simulated"` for the weights that ship with bmx, or what
+        `bmx.load_models` gave
+    regions : which to draw; by default all whose slab is in the tree
+    allow_simulated : use models trained on simulated anatomy on images of people all the same
+
+    Returns
+    -------
+    DataTree with the participants of `slabs`; each `slab_*` that holds a region has
+    `mask (participant, region, z, y, x)` uint8 and `model (region)`, the digests of the weights.
+    A slab that a participant lacks gives an empty mask.
+
+    Raises
+    ------
+    ModelError
+        If a region has no model, or a model trained on simulation meets a store that isn't simulated.
+    """
+    numbers = [slab_number(name) for name in slabs.children if name.startswith("slab_")]
+    validate(slabs, "participant", "fat", "water", "native_slices", "slab_status")
+    here = [region.name for number in numbers for region in regions_of_slab(number)]
+    wanted = here if regions is None else list(regions)
+    if absent := [name for name in wanted if name not in here]:
+        raise ModelError(f"{absent[0]} cannot be drawn: its slab is not in the store, which has slabs {numbers}")
+    found = load_models(models, regions=tuple(wanted))
+    check_allowed(slabs, found, allow_simulated=allow_simulated)
+    nodes = {"/": xr.Dataset(coords={"participant": slabs["participant"]})}
+    for number in numbers:
+        names = [region.name for region in regions_of_slab(number) if region.name in wanted]
+        if names:
+            name = SLABS[number].name
+            dataset = slabs.children[name].to_dataset(inherit=False)
+            nodes[f"/{name}"] = _segment_slab(dataset, [found[one] for one in names])
+    nodes["/"].attrs = {
+        "simulated": bool(slabs.attrs.get("simulated", False)),
+        "models_simulated": any(model.card.simulated for model in found.values()),
+    }
+    return xr.DataTree.from_dict(nodes)
+
+
+def check_allowed(slabs: xr.DataTree, models: Models, *, allow_simulated: bool) -> None:
+    """Refuse models trained on simulation for images of people, unless it was asked for."""
+    drawn = [name for name, model in models.items() if model.card.simulated]
+    if drawn and not slabs.attrs.get("simulated", False) and not allow_simulated:
+        raise ModelError(
+            f"the models of {', '.join(drawn)} were trained on simulated anatomy, and this store holds images that "
+            "were not simulated: their masks cannot be trusted. Train on your own masks with bmx.train, or say "
+            "allow_simulated=True (the results will carry that fact)"
+        )
+
+
+def _segment_slab(slab: xr.Dataset, models: list[Model]) -> xr.Dataset:
+    names = [model.card.region for model in models]
+    mask = xr.apply_ufunc(
+        _segment_block,
+        slab["fat"],
+        slab["water"],
+        slab["native_slices"],
+        slab["slab_status"],
+        input_core_dims=[_VOXELS, _VOXELS, (), ()],
+        output_core_dims=[("region", *_VOXELS)],
+        kwargs={"models": models},
+        dask="parallelized",
+        output_dtypes=[np.uint8],
+        dask_gufunc_kwargs={"output_sizes": {"region": len(names)}},
+    ).assign_coords(region=("region", np.array(names, dtype=object)))
+    mask.attrs = VARIABLES["mask"].attrs
+    model = xr.DataArray(np.array([one.digest for one in models], dtype=object), dims="region")
+    return xr.Dataset({"mask": mask, "model": model.assign_attrs(VARIABLES["model"].attrs)})
+
+
+def _segment_block(
+    fat: IntVolume,
+    water: IntVolume,
+    native_slices: npt.NDArray[np.int16],
+    status: npt.NDArray[np.uint8],
+    *,
+    models: list[Model],
+) -> npt.NDArray[np.uint8]:
+    """Masks of a block of participants: (participant, z, y, x) to (participant, region, z, y, x)."""
+    masks = np.zeros((len(fat), len(models), *fat.shape[1:]), np.uint8)
+    usable = (SLAB_STATUS["complete"], SLAB_STATUS["incomplete"])
+    for row, (slices, state) in enumerate(zip(native_slices, status, strict=True)):
+        if state in usable and slices > 0:
+            for column, model in enumerate(models):
+                masks[row, column, :slices] = segment_volume(fat[row, :slices], water[row, :slices], model)
+    return masks
+
+
+def segment_volume(fat: IntVolume, water: IntVolume, model: Model) -> npt.NDArray[np.uint8]:
+    """Mask of one region in one slab: (z, y, x) uint16 pair to (z, y, x) uint8, 1 inside.
+
+    The network sees what `model.card.input` says, cut to the body; the result lies on the slab's grid.
+    """
+    prepared = prepare(fat, water, model.card.input)
+    mask = np.zeros(fat.shape, np.uint8)
+    mask[prepared.box] = _predict(prepared.volume, model) > 0
+    return mask
+
+
+def _predict(volume: npt.NDArray[np.float32], model: Model) -> npt.NDArray[Any]:
+    import torch
+
+    with torch.inference_mode():
+        logits = model.network()(torch.from_numpy(np.ascontiguousarray(volume))[None, None]).logits
+    return logits[0, 0].numpy()  # type: ignore[no-any-return]  # torch does not say what numpy() gives

@@ -1,0 +1,121 @@
+"""The masks (`bmx-masks`) and results (`bmx-results`) that a run leaves: laid out, written, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from bmx.acquisition import SLABS
+from bmx.errors import StoreError
+from bmx.regions import get_region, regions_of_slab
+from bmx.schema import validate
+from bmx.store.layout import COLUMN_CHUNK, check_format, consolidate, create_column, create_images, open_for_writing
+from bmx.variables import VARIABLES, variables_of
+
+OF_REGION = ["slab", "side", "erosion", "model"]
+"""Variables of the results that describe a region, not a participant."""
+
+MASKS_FORMAT, RESULTS_FORMAT, VERSION = "bmx-masks", "bmx-results", 1
+
+
+def create_masks(
+    url: str, *, eids: Sequence[int], shard: int, models: Mapping[str, str], attrs: dict[str, Any]
+) -> None:
+    """Lay out a masks store, or lengthen the one that is there; `models` gives the digest for each region."""
+    root = zarr.open_group(url, mode="a", zarr_format=3, use_consolidated=False)
+    root.attrs.update({"bmx_format": MASKS_FORMAT, "bmx_format_version": VERSION, **attrs})
+    create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
+    for slab in SLABS.values():
+        names = [region.name for region in regions_of_slab(slab.number) if region.name in models]
+        if names:
+            group = root.require_group(slab.name)
+            create_images(group, VARIABLES["mask"], (len(eids), len(names), *slab.stored_shape), shard=shard)
+            create_column(group, VARIABLES["region"], np.array(names, object))
+            create_column(group, VARIABLES["model"], np.array([models[name] for name in names], object))
+    consolidate(url)
+
+
+def write_masks(url: str, masks: xr.DataTree, *, start: int) -> None:
+    """Write the masks of one partition, whole shards, from participant `start` on."""
+    root = open_for_writing(url)
+    for name, node in masks.children.items():
+        block = node["mask"].to_numpy()
+        array = root[f"{name}/mask"]
+        assert isinstance(array, zarr.Array)
+        array[start : start + len(block)] = block
+
+
+def write_results(
+    url: str,
+    records: Sequence[Mapping[str, np.ndarray]],
+    *,
+    eids: Sequence[int],
+    regions: Sequence[str],
+    models: Mapping[str, str],
+    attrs: dict[str, Any],
+) -> None:
+    """Write the results store from the records of all partitions; its consolidated metadata are the commit."""
+    root = zarr.open_group(url, mode="w", zarr_format=3)
+    root.attrs.update({"bmx_format": RESULTS_FORMAT, "bmx_format_version": VERSION, **attrs})
+    create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
+    of_region: dict[str, Any] = {
+        "region": list(regions),
+        "slab": [get_region(name).slab for name in regions],
+        "side": [get_region(name).side for name in regions],
+        "erosion": [get_region(name).erosion for name in regions],
+        "model": [models[name] for name in regions],
+    }
+    for variable in variables_of("results"):
+        if variable.name in of_region:
+            dtype = object if variable.dtype == "string" else variable.dtype
+            values = np.array(of_region[variable.name], dtype=dtype)
+        else:
+            values = np.concatenate([record[variable.name] for record in records])
+            values = values.astype(object if variable.dtype == "string" else variable.dtype)
+        create_column(root, variable, values)
+    consolidate(url)
+
+
+def open_results(results: str | Path) -> xr.Dataset:
+    """Open what `bmx.run` wrote: a lazy Dataset, participant x region.
+
+    Raises
+    ------
+    StoreError
+        If there is none, or the run was not finished.
+    """
+    url = str(results)
+    check_format(url, RESULTS_FORMAT, VERSION, unfinished="call bmx.run again: it does only what is missing")
+    dataset: xr.Dataset = xr.open_zarr(url, chunks={"participant": COLUMN_CHUNK}, consolidated=True)
+    # What holds for a region is four values: kept in memory, so that selecting by them computes nothing.
+    dataset = dataset.set_coords(OF_REGION)
+    dataset = dataset.assign_coords({name: dataset[name].load() for name in OF_REGION})
+    return validate(dataset, "participant", "region", "bmff", "volume", "status", "flags")
+
+
+def open_masks(masks: str | Path) -> xr.DataTree:
+    """Open the masks of a run: a lazy tree of `slab_*/mask`; Dask chunks are partitions."""
+    url = str(masks)
+    root = check_format(url, MASKS_FORMAT, VERSION, unfinished="call bmx.run again: it does only what is missing")
+    shard = int(str(root.attrs["partition_size"]))
+    tree = xr.open_datatree(url, engine="zarr", chunks={"participant": shard}, consolidated=True)
+    return validate(tree, "participant", "mask")
+
+
+def masks_beside(results: str | Path) -> str:
+    """Where the masks of a run lie unless the caller says otherwise.
+
+    Examples
+    --------
+    >>> masks_beside("out/results.zarr")
+    'out/results.masks.zarr'
+    """
+    stem = str(results).rstrip("/")
+    if not stem.endswith(".zarr"):
+        raise StoreError(f"a results store must be called something.zarr, found {results!r}")
+    return stem.removesuffix(".zarr") + ".masks.zarr"
