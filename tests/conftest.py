@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 import xarray as xr
+from distributed import Client, LocalCluster
 
 from bmx.regions import REGIONS
 from bmx.variables import SLAB_STATUS, VARIABLES
@@ -16,6 +17,17 @@ from bmx.variables import SLAB_STATUS, VARIABLES
 # A busy machine is not a wrong result.
 hypothesis.settings.register_profile("bmx", deadline=None)
 hypothesis.settings.load_profile("bmx")
+
+
+@pytest.fixture(scope="session")
+def threads() -> Iterator[Client]:
+    """A cluster without processes, for what isn't about dying; it is nobody's default."""
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
 
 MaxComputes = Callable[[int], AbstractContextManager[None]]
 

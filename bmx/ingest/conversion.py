@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bmx.acquisition import SLABS, ContrastName
 from bmx.errors import StoreError
-from bmx.ingest.encode import bytes_per_participant, encode_partition
+from bmx.ingest.encode import BYTES_AT_REST, bytes_per_participant, encode_partition
 from bmx.ingest.finalise import finalise
 from bmx.ingest.options import ConvertOptions
 from bmx.partitions.cluster import worker_count
@@ -139,9 +139,15 @@ def _begun(url: str, work: WorkFolder) -> bool:
 def _first_plan(found: Mapping[int, str], options: ConvertOptions, workers: int, max_memory: int) -> Plan:
     in_shard, in_memory = bytes_per_participant(options.slabs, options.contrasts)
     size = choose_size(
-        len(found), bytes_per_shard_row=in_shard, bytes_per_row=in_memory, workers=workers, max_memory=max_memory
+        len(found),
+        bytes_per_shard_row=in_shard,
+        bytes_per_row=in_memory,
+        workers=workers,
+        max_memory=max_memory,
+        bytes_at_rest=BYTES_AT_REST,
     )
-    logger.info("convert: %d participants per partition, at most %d MB per task", size, size * in_memory // 10**6)
+    peak = BYTES_AT_REST + size * in_memory
+    logger.info("convert: %d participants per partition, at most %d MB per task", size, peak // 10**6)
     return Plan(tuple(found), size, replace(options, where=tuple(found.values())).for_plan())
 
 

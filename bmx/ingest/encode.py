@@ -92,11 +92,15 @@ def encode_partition(work_url: str, index: int) -> None:
     work.write_marker(index, part.digest)
 
 
+BYTES_AT_REST = 200_000_000
+"""Bytes that a worker process takes before it has read a voxel: interpreter, libraries, Dask."""
+
+
 def bytes_per_participant(slabs: Sequence[int], contrasts: Sequence[ContrastName]) -> tuple[int, int]:
     """Bytes that one participant takes at most: in one shard, and in the memory of a task.
 
-    A task holds one slab's shards of all contrasts, and while one of them is written its
-    compressed chunks, too, which are smaller; two volumes on top are what measuring found.
+    A task holds one slab's shards of all contrasts, and the copies that Zarr makes of one of them while
+    it is written: two volumes on top are an upper limit, measured with one, two and four contrasts.
 
     Examples
     --------

@@ -92,7 +92,13 @@ def _digest(eids: tuple[int, ...]) -> str:
 
 
 def choose_size(
-    participants: int, *, bytes_per_shard_row: int, bytes_per_row: int, workers: int, max_memory: int
+    participants: int,
+    *,
+    bytes_per_shard_row: int,
+    bytes_per_row: int,
+    workers: int,
+    max_memory: int,
+    bytes_at_rest: int = 0,
 ) -> int:
     """Participants per shard: about 100 MB, within memory, and at least four partitions per worker.
 
@@ -108,6 +114,8 @@ def choose_size(
         How many tasks run at once.
     max_memory : int
         Bytes that one task may use.
+    bytes_at_rest : int
+        Bytes that a task takes whatever the number of participants: interpreter and libraries.
 
     Raises
     ------
@@ -128,12 +136,13 @@ def choose_size(
     ...
     ValueError: one task may use 1,000,000 bytes, but one participant alone takes 12,000,000; allow at least that much
     """
-    if max_memory < bytes_per_row:
+    least = bytes_at_rest + bytes_per_row
+    if max_memory < least:
         raise ValueError(
-            f"one task may use {max_memory:,} bytes, but one participant alone takes {bytes_per_row:,}; "
+            f"one task may use {max_memory:,} bytes, but one participant alone takes {least:,}; "
             "allow at least that much"
         )
     by_shard = SHARD_BYTES // bytes_per_shard_row
-    by_memory = max_memory // bytes_per_row
+    by_memory = (max_memory - bytes_at_rest) // bytes_per_row
     by_workers = participants // (PARTITIONS_PER_WORKER * workers)
     return max(1, min(by_shard, by_memory, by_workers))

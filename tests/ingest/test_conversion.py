@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import xarray as xr
@@ -241,6 +242,18 @@ def test_convert__grows_at_the_end(tmp_path: Path, threads: Client, monkeypatch:
     assert convert(folder, store, **options).done == 0  # type: ignore[arg-type]
 
 
+def test_convert__works_behind_urls(archives: Path, tmp_path: Path, threads: Client) -> None:
+    """Archives and store may both lie in an object store; here, one in memory."""
+    bucket = f"memory://{tmp_path.name}"
+    for path in archives.iterdir():
+        fsspec.filesystem("memory").pipe_file(f"{bucket}/dixon/{path.name}", path.read_bytes())
+    report = convert(f"{bucket}/dixon", f"{bucket}/s.zarr", slabs=(2,), client=threads)
+    assert report.done == 3
+    fat = open_store(f"{bucket}/s.zarr")["slab_2/fat"].sel(participant=EIDS[1]).to_numpy()
+    np.testing.assert_array_equal(fat[:44], images(2, seed=EIDS[1])["fat"])
+    assert convert(f"{bucket}/dixon", f"{bucket}/s.zarr", slabs=(2,), client=threads).done == 0
+
+
 def test_convert__refuses_to_mix_simulated_and_real(tmp_path: Path, threads: Client) -> None:
     """A simulated person among real ones would end up in a paper."""
 
@@ -267,7 +280,7 @@ def test_convert__refuses_bad_requests(archives: Path, tmp_path: Path, threads: 
         convert(archives, tmp_path / "s.zarr", slabs=(7,))
     with pytest.raises(ValueError, match="expected contrasts among in_phase, opposed_phase, fat, water"):
         convert(archives, tmp_path / "s.zarr", contrasts=("pdff",))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="one task may use 1,000 bytes, but one participant alone takes 21,482,496"):
+    with pytest.raises(ValueError, match="one task may use 1,000 bytes, but one participant alone takes 221,482,496"):
         convert(archives, tmp_path / "s.zarr", max_memory=1000, workers=1)
     assert not list(tmp_path.iterdir())
 

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from bmx.errors import BmxError
 from bmx.partitions.cluster import dask_client, worker_count
@@ -17,16 +16,6 @@ from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder
 
 PLAN = Plan(tuple(range(100, 110)), 3)
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    """Workers as threads: quick, and enough for everything but dying."""
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
-        Client(cluster, set_as_default=False) as made,
-    ):
-        yield made
 
 
 @pytest.fixture
@@ -69,39 +58,39 @@ def sums(work: WorkFolder) -> list[int]:
 EXPECTED = [sum(part.eids) for part in PLAN.partitions()]
 
 
-def test_run_missing__does_all_then_nothing(client: Client, work: WorkFolder) -> None:
+def test_run_missing__does_all_then_nothing(threads: Client, work: WorkFolder) -> None:
     """A second call on finished work costs nothing."""
-    assert run_missing(note, work, PLAN, client=client, label="note") == 4
+    assert run_missing(note, work, PLAN, client=threads, label="note") == 4
     assert sums(work) == EXPECTED
-    assert run_missing(fail_on_two, work, PLAN, client=client, label="note") == 0
+    assert run_missing(fail_on_two, work, PLAN, client=threads, label="note") == 0
 
 
 @pytest.mark.parametrize("lost", range(4))
-def test_run_missing__does_only_what_is_missing(client: Client, work: WorkFolder, lost: int) -> None:
+def test_run_missing__does_only_what_is_missing(threads: Client, work: WorkFolder, lost: int) -> None:
     """Each partition in turn loses its marker; the second call multiplies, so we see which were done."""
-    run_missing(note, work, PLAN, client=client, label="note")
+    run_missing(note, work, PLAN, client=threads, label="note")
     next(Path(work.url).glob(f"done/*{lost}")).unlink()
-    assert run_missing(partial(note, factor=10), work, PLAN, client=client, label="note") == 1
+    assert run_missing(partial(note, factor=10), work, PLAN, client=threads, label="note") == 1
     assert sums(work) == [total * (10 if i == lost else 1) for i, total in enumerate(EXPECTED)]
 
 
-def test_run_missing__stops_at_a_failing_task_and_names_its_partition(client: Client, work: WorkFolder) -> None:
+def test_run_missing__stops_at_a_failing_task_and_names_its_partition(threads: Client, work: WorkFolder) -> None:
     """A full disk is not a bad participant; what was finished stays."""
     with pytest.raises(OSError, match="no space left") as caught:
-        run_missing(fail_on_two, work, PLAN, client=client, label="note")
+        run_missing(fail_on_two, work, PLAN, client=threads, label="note")
     assert caught.value.__notes__ == ["while doing partition 2 (participants 106 to 108, 3 in all)"]
     assert 2 in work.missing(PLAN)
 
 
-def test_dask_client__prefers_the_active_one(client: Client) -> None:
+def test_dask_client__prefers_the_active_one(threads: Client) -> None:
     """Who made a SLURM cluster doesn't want a second, local one."""
-    with client.as_current():
+    with threads.as_current():
         with dask_client() as found:
-            assert found is client
+            assert found is threads
         assert worker_count() == 2
-    with dask_client(client) as given:
-        assert given is client
-    assert client.status == "running"
+    with dask_client(threads) as given:
+        assert given is threads
+    assert threads.status == "running"
 
 
 @pytest.mark.slow

@@ -25,17 +25,23 @@ def test_partitions__cover_everyone_once_and_begin_at_shard_borders(participants
     copies=st.integers(1, 4),
     workers=st.integers(1, 64),
     rows_that_fit=st.integers(1, 1000),
+    at_rest=st.integers(0, 10**9),
 )
 def test_choose_size__respects_memory_and_keeps_workers_busy(
-    participants: int, row: int, copies: int, workers: int, rows_that_fit: int
+    participants: int, row: int, copies: int, workers: int, rows_that_fit: int, at_rest: int
 ) -> None:
     """The three limits are promises; the smallest one wins."""
-    max_memory = row * copies * rows_that_fit
+    max_memory = at_rest + row * copies * rows_that_fit
     size = choose_size(
-        participants, bytes_per_shard_row=row, bytes_per_row=row * copies, workers=workers, max_memory=max_memory
+        participants,
+        bytes_per_shard_row=row,
+        bytes_per_row=row * copies,
+        workers=workers,
+        max_memory=max_memory,
+        bytes_at_rest=at_rest,
     )
     assert size >= 1
-    assert size * row * copies <= max_memory
+    assert at_rest + size * row * copies <= max_memory
     if size > 1:
         assert participants / size >= PARTITIONS_PER_WORKER * workers
 
