@@ -95,6 +95,18 @@ def read_spelling(column: str) -> Spelling:
     return Spelling(column)
 
 
+def platform_column(wanted: Field, *, instance: int) -> str:
+    """How the Research Analysis Platform spells a field's column at a visit; `read_spelling` reads it.
+
+    Examples
+    --------
+    >>> fields = load_fields()
+    >>> platform_column(fields["sex"], instance=2), platform_column(fields["bmi"], instance=2)
+    ('p31', 'p21001_i2')
+    """
+    return f"p{wanted.id}" if wanted.once else f"p{wanted.id}_i{instance}"
+
+
 def field_columns(spellings: Sequence[Spelling], wanted: Field) -> dict[int, int | None]:
     """Positions of the columns that hold a field's first array item, each with its instance.
 

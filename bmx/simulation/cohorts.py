@@ -14,6 +14,7 @@ from bmx.errors import SourceError
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder
+from bmx.phenotypes.fields import load_fields, platform_column
 from bmx.simulation.bodies import simulate_participant
 from bmx.simulation.exams import write_exam
 from bmx.simulation.people import draw_people, person_at
@@ -28,15 +29,12 @@ DIXON = "dixon"
 PHENOTYPES = "phenotypes.csv"
 _WORK = "simulation.work"
 
-RAP_COLUMNS = {
-    "eid": "eid", "sex": "p31", "age": "p21003_i2", "height": "p50_i2", "bmi": "p21001_i2",
-    "assessment_centre": "p54_i2", "bmd_spine": "p23204_i2", "tscore_spine": "p23205_i2",
-    "bmd_femoral_neck": "p23299_i2", "tscore_femoral_neck": "p23300_i2", "bmd_total_hip": "p23291_i2",
-    "tscore_total_hip": "p23293_i2", "bmd_femoral_shaft": "p23290_i2", "android_fat": "p23247_i2",
-    "gynoid_fat": "p23264_i2", "legs_fat": "p23276_i2", "trunk_fat": "p23286_i2", "total_fat": "p23281_i2",
-    "vat_mass": "p23288_i2",
-}  # fmt: skip
-"""Our names to the columns of the UK Biobank Research Analysis Platform, at the imaging visit."""
+_EXPORTED = (
+    "sex", "age", "height", "bmi", "assessment_centre", "bmd_spine", "tscore_spine", "bmd_femoral_neck",
+    "tscore_femoral_neck", "bmd_total_hip", "tscore_total_hip", "bmd_femoral_shaft", "android_fat", "gynoid_fat",
+    "legs_fat", "trunk_fat", "total_fat", "vat_mass",
+)  # fmt: skip
+"""Phenotypes of a simulated person, in the order of the table's columns."""
 
 
 def simulate(
@@ -101,9 +99,9 @@ def write_phenotypes(path: Path, people: pd.DataFrame) -> None:
     )
     decimals = {"bmi": 4, "bmd_spine": 3, "bmd_femoral_neck": 3, "bmd_total_hip": 3, "bmd_femoral_shaft": 3}
     decimals |= dict.fromkeys(("android_fat", "gynoid_fat", "legs_fat", "trunk_fat", "total_fat"), 1)
-    table[list(RAP_COLUMNS)].rename(columns=RAP_COLUMNS).round(
-        {RAP_COLUMNS[name]: digits for name, digits in decimals.items()}
-    ).to_csv(path, index=False)
+    known = load_fields()
+    columns = {"eid": "eid"} | {name: platform_column(known[name], instance=2) for name in _EXPORTED}
+    table[list(columns)].round(decimals).rename(columns=columns).to_csv(path, index=False)
 
 
 def _simulate_one(work_url: str, index: int) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bmx.phenotypes.fields import Spelling, field_columns, load_fields, read_spelling
+from bmx.phenotypes.fields import Spelling, field_columns, load_fields, platform_column, read_spelling
 from bmx.variables import variables_of
 
 
@@ -58,3 +58,9 @@ def test_field_columns__a_title_that_starts_like_another_is_another() -> None:
 
 def test_read_spelling__a_foreign_name_is_kept() -> None:
     assert read_spelling("my column") == Spelling("my column")
+
+
+def test_platform_column__is_read_back_as_the_same_field() -> None:
+    for field in load_fields().values():
+        spelling = read_spelling(platform_column(field, instance=3))
+        assert field_columns([spelling], field) == {0: None if field.once else 3}
