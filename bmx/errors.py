@@ -5,6 +5,9 @@ Every message says what was wrong, what was expected, what was found, and what t
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class BmxError(Exception):
     """Base of all errors that bmx raises on purpose."""
@@ -32,3 +35,17 @@ class PhenotypeError(BmxError):
 
 class AnalysisError(BmxError):
     """A statistical analysis was asked for that cannot be done or would mislead."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: what there is, and what is closest.
+
+    Examples
+    --------
+    >>> did_you_mean("papper", ["paper", "none"])
+    'expected one of paper, none (did you mean paper?)'
+    """
+    listed = list(known)
+    close = difflib.get_close_matches(name, listed, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return f"expected one of {', '.join(listed) or 'none'}{hint}"

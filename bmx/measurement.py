@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import xarray as xr
 
 from bmx.acquisition import slab_number
 from bmx.core.bmff import Measurement, measure_mask
-from bmx.errors import SchemaError
+from bmx.errors import SchemaError, did_you_mean
 from bmx.regions import REGIONS, get_region
 from bmx.schema import conform, validate
 from bmx.types import Affine, IntVolume
@@ -68,9 +67,7 @@ def get_recipe(name: str) -> Recipe:
     """
     if name in RECIPES:
         return RECIPES[name]
-    close = difflib.get_close_matches(name, RECIPES, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise ValueError(f"no recipe is called {name!r}; expected one of {', '.join(RECIPES)}{hint}")
+    raise ValueError(f"no recipe is called {name!r}; {did_you_mean(name, RECIPES)}")
 
 
 def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") -> xr.Dataset:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Literal
+
+from bmx.errors import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,7 @@ def get_region(name: str) -> Region:
     """
     if name in REGIONS:
         return REGIONS[name]
-    close = difflib.get_close_matches(name, REGIONS, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise ValueError(f"no region is called {name!r}; expected one of {', '.join(REGIONS)}{hint}")
+    raise ValueError(f"no region is called {name!r}; {did_you_mean(name, REGIONS)}")
 
 
 def regions_of_slab(slab: int) -> tuple[Region, ...]:

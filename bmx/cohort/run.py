@@ -17,7 +17,7 @@ from bmx.measurement import get_recipe
 from bmx.models.library import Models, load_models
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
-from bmx.partitions.work import WorkFolder
+from bmx.partitions.work import WorkFolder, absolute_place
 from bmx.regions import REGIONS, get_region
 from bmx.segmentation import check_allowed
 from bmx.store.reading import open_store
@@ -69,12 +69,12 @@ def run(
     ModelError
         If a region has no model, or a model trained on simulation meets a store that isn't simulated.
     """
-    url, target = _absolute(store), _absolute(results)
+    url, target = absolute_place(store), absolute_place(results)
     slabs = open_store(url)
     chosen = _regions(slabs, regions)
     found = load_models(models, regions=tuple(chosen))
     check_allowed(slabs, found, allow_simulated=allow_simulated)
-    masks_url = _absolute(masks) if masks is not None else masks_beside(target)
+    masks_url = absolute_place(masks) if masks is not None else masks_beside(target)
     plan = Plan(
         eids=tuple(slabs["participant"].to_numpy().tolist()),
         size=int(slabs.attrs["partition_size"]),
@@ -82,7 +82,7 @@ def run(
             "store": url,
             "masks": masks_url,
             "regions": chosen,
-            "models": {name: [_absolute(model.folder), model.digest] for name, model in found.items()},
+            "models": {name: [absolute_place(model.folder), model.digest] for name, model in found.items()},
             "recipe": get_recipe(recipe).name,
             "bmx_version": version("bmx"),
         },
@@ -121,12 +121,6 @@ def _regions(slabs: xr.DataTree, asked: Sequence[str] | None) -> list[str]:
         return [name for name in REGIONS if name in names]
     here = {slab_number(name) for name in slabs.children if name.startswith("slab_")}
     return [region.name for region in REGIONS.values() if region.slab in here]
-
-
-def _absolute(place: str | Path) -> str:
-    """Workers may run in another folder; URLs stay as they are."""
-    text = str(place)
-    return text if "://" in text else str(Path(text).absolute())
 
 
 def _refuse_other_run(before: Plan, now: Plan, target: str) -> None:

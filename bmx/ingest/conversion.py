@@ -16,7 +16,7 @@ from bmx.ingest.options import ConvertOptions
 from bmx.partitions.cluster import worker_count
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan, choose_size
-from bmx.partitions.work import WorkFolder
+from bmx.partitions.work import WorkFolder, absolute_place
 from bmx.sources.ukb_zip import UkbZips
 from bmx.store.layout import find_store
 from bmx.store.slabs import FORMAT, VERSION, create_store
@@ -90,9 +90,9 @@ def convert(
 
     An archive that is damaged doesn't stop the conversion: see `slab_status` and `slab_reason`.
     """
-    url = _absolute(store)
-    found = UkbZips(_absolute(source), instance=instance).list_exams()
-    options = ConvertOptions(_absolute(source), instance, tuple(sorted(slabs)), tuple(contrasts), ())
+    url = absolute_place(store)
+    found = UkbZips(absolute_place(source), instance=instance).list_exams()
+    options = ConvertOptions(absolute_place(source), instance, tuple(sorted(slabs)), tuple(contrasts), ())
     work = WorkFolder.beside(url)
     plan = _grow(work.read_plan(), found, options, url) if _begun(url, work) else None
     if plan is None:
@@ -112,12 +112,6 @@ def convert(
     done = run_missing(encode_partition, work, plan, client=client, workers=workers, label="convert")
     finalise(work, plan)
     return ConvertReport(url, len(plan.eids), len(plan), done)
-
-
-def _absolute(place: str | Path) -> str:
-    """Workers may run in another folder; URLs stay as they are."""
-    text = str(place)
-    return text if "://" in text else str(Path(text).absolute())
 
 
 def _begun(url: str, work: WorkFolder) -> bool:

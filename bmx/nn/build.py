@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bmx.errors import did_you_mean
 from bmx.nn.roi_unet import Decoder, Encoder, Locator, RoiUNet
 from bmx.regions import Region
 
@@ -34,5 +35,5 @@ ARCHITECTURES: dict[str, Callable[..., RoiUNet]] = {"roi_attention_unet": roi_at
 def build(architecture: str, region: Region, sizes: Mapping[str, Any]) -> RoiUNet:
     """Build the network that a model card names."""
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"no architecture is called {architecture!r}; expected one of {', '.join(ARCHITECTURES)}")
+        raise ValueError(f"no architecture is called {architecture!r}; {did_you_mean(architecture, ARCHITECTURES)}")
     return ARCHITECTURES[architecture](region, **sizes)

@@ -158,6 +158,12 @@ class WorkFolder:
             raise StoreError(f"no permission to write {path}; choose another place for the store") from exc
 
 
+def absolute_place(place: str | Path) -> str:
+    """Make a local path absolute, since workers may run in another folder; a URL stays as it is."""
+    text = str(place)
+    return text if "://" in text else str(Path(text).absolute())
+
+
 def sweep_partial(url: str) -> None:
     """Remove every `*.partial` below a local folder; other places never show half-written files."""
     fs, root = fsspec.core.url_to_fs(url)
