@@ -65,6 +65,7 @@ RESULT_FLAGS = _bits(
 )  # fmt: skip
 QC_OUTCOME = _values("not_attempted", "ok", "small", "empty", "outlier", "failed")
 
+_PERSON = ("participant",)
 _IMAGE = ("participant", "z", "y", "x")
 _SITE = ("participant", "region")
 
@@ -78,30 +79,37 @@ def _percent(name: str, meaning: str) -> Variable:
 
 
 def _phenotype(name: str, dtype: str, units: str, meaning: str) -> Variable:
-    return Variable(name, ("participant",), dtype, units, meaning, "phenotypes")
+    return Variable(name, _PERSON, dtype, units, meaning, "phenotypes")
 
 
 _DECLARED: tuple[Variable, ...] = (
     # store, root
-    Variable("participant", ("participant",), "int64", "1", "UK Biobank EID", "store"),
-    Variable("source_digest", ("participant",), "string", "", "BLAKE2 digest of the source archive", "store"),
+    Variable("participant", _PERSON, "int64", "1", "UK Biobank EID", "store"),
+    Variable("source_digest", _PERSON, "string", "", "BLAKE2 digest of the source archive", "store"),
     # store, one slab
     _image("fat", "fat image"),
     _image("water", "water image"),
     _image("in_phase", "in-phase image"),
     _image("opposed_phase", "opposed-phase image"),
     Variable(
-        "affine", ("participant", "world_axis", "voxel_axis"), "float64", "mm",
-        "voxel index (x, y, z, 1) to RAS+ position; NaN if the slab is absent", "slab",
+        "affine",
+        ("participant", "world_axis", "voxel_axis"),
+        "float64",
+        "mm",
+        "voxel index (x, y, z, 1) to RAS+ position; NaN if the slab is absent",
+        "slab",
     ),
-    Variable("native_slices", ("participant",), "int16", "1", "slices acquired", "slab"),
-    Variable("slab_status", ("participant",), "uint8", "1", "what the store holds of this slab", "slab",
-             flag_values=SLAB_STATUS),
-    Variable("slab_flags", ("participant",), "uint16", "1", "irregularities of this slab", "slab",
-             flag_masks=SLAB_FLAGS),
-    Variable("slab_reason", ("participant",), "string", "", "why the slab is not complete; empty if it is", "slab"),
+    Variable("native_slices", _PERSON, "int16", "1", "slices acquired", "slab"),
     Variable(
-        "physics_residual", ("participant", "relation"), "float32", "1",
+        "slab_status", _PERSON, "uint8", "1", "what the store holds of this slab", "slab", flag_values=SLAB_STATUS
+    ),
+    Variable("slab_flags", _PERSON, "uint16", "1", "irregularities of this slab", "slab", flag_masks=SLAB_FLAGS),
+    Variable("slab_reason", _PERSON, "string", "", "why the slab is not complete; empty if it is", "slab"),
+    Variable(
+        "physics_residual",
+        ("participant", "relation"),
+        "float32",
+        "1",
         "median |in - (W+F)| and |opposed - |W-F|| over the body, relative to in; NaN unless all four are stored",
         "slab",
     ),
@@ -124,15 +132,16 @@ _DECLARED: tuple[Variable, ...] = (
     _percent("bmff_sd", "standard deviation (ddof 1) of voxel fat fraction inside the eroded mask"),
     _percent("bmff_iqr", "interquartile range of voxel fat fraction inside the eroded mask"),
     _percent("bmff_ratio", "ratio of sums 100 ΣF / Σ(F+W) inside the eroded mask"),
-    Variable("voxels", _SITE, "int32", "1", "voxels of the mask before erosion (the paper's volume in pixels)",
-             "results"),
+    Variable(
+        "voxels", _SITE, "int32", "1", "voxels of the mask before erosion (the paper's volume in pixels)", "results"
+    ),
     Variable("volume", _SITE, "float32", "mL", "volume of the mask before erosion", "results"),
     Variable("centroid", (*_SITE, "world_axis"), "float32", "mm", "centre of mass of the mask, RAS+", "results"),
     Variable("measured_slab", _SITE, "uint8", "1", "slab whose voxels were measured; 0 if none", "results"),
-    Variable("status", _SITE, "uint8", "1", "what became of the measurement", "results",
-             flag_values=MEASUREMENT_STATUS),
-    Variable("flags", _SITE, "uint16", "1", "what was noticed at this measurement", "results",
-             flag_masks=RESULT_FLAGS),
+    Variable(
+        "status", _SITE, "uint8", "1", "what became of the measurement", "results", flag_values=MEASUREMENT_STATUS
+    ),
+    Variable("flags", _SITE, "uint16", "1", "what was noticed at this measurement", "results", flag_masks=RESULT_FLAGS),
     Variable("reason", _SITE, "string", "", "why there is no value; empty if there is one", "results"),
     Variable("slab", ("region",), "uint8", "1", "slab of the region in a clean exam", "results"),
     Variable("side", ("region",), "string", "", "body side of the region", "results"),
@@ -144,10 +153,17 @@ _DECLARED: tuple[Variable, ...] = (
     Variable("qc_reference_n", ("region",), "int32", "1", "non-empty masks that the reference is made of", "qc"),
     Variable("qc_reference_volume_mean", ("region",), "float64", "mL", "mean volume of the reference", "qc"),
     Variable("qc_reference_volume_sd", ("region",), "float64", "mL", "SD (ddof 1) of its volumes", "qc"),
-    Variable("qc_reference_centroid_mean", ("region", "world_axis"), "float64", "mm", "mean centre of mass, RAS+",
-             "qc"),
-    Variable("qc_reference_centroid_sd", ("region", "world_axis"), "float64", "mm",
-             "SD (ddof 1) of its centres of mass", "qc"),
+    Variable(
+        "qc_reference_centroid_mean", ("region", "world_axis"), "float64", "mm", "mean centre of mass, RAS+", "qc"
+    ),
+    Variable(
+        "qc_reference_centroid_sd",
+        ("region", "world_axis"),
+        "float64",
+        "mm",
+        "SD (ddof 1) of its centres of mass",
+        "qc",
+    ),
     # phenotypes (UK Biobank fields: bmx/phenotypes/fields.toml)
     _phenotype("sex", "string", "", "sex, Female or Male (field 31)"),
     _phenotype("age", "float64", "year", "age at the imaging visit (field 21003)"),
