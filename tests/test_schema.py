@@ -56,7 +56,7 @@ def test_validate__expects_slabs_in_a_tree() -> None:
 @pytest.mark.parametrize("dtype", [object, "U3", np.dtypes.StringDType()])
 def test_validate__takes_any_of_the_text_dtypes(dtype: object) -> None:
     """Zarr gives one, pandas another, literals a third."""
-    data = xr.Dataset({"sex": ("participant", np.array(["a", "b"], dtype=dtype))})  # type: ignore[call-overload]
+    data = xr.Dataset({"sex": ("participant", np.array(["a", "b"], dtype=dtype))})
     assert validate(data, "sex") is data
 
 
@@ -73,8 +73,8 @@ def test_variables__are_declared_completely() -> None:
 def test_variables_of__splits_the_dictionary() -> None:
     """Each variable has one place."""
     places = ("store", "slab", "series", "masks", "results", "qc", "phenotypes")
-    assert sum(len(variables_of(place)) for place in places) == len(VARIABLES)  # type: ignore[arg-type]
-    assert variables_of(*places) == tuple(VARIABLES.values())  # type: ignore[arg-type]
+    assert sum(len(variables_of(place)) for place in places) == len(VARIABLES)
+    assert variables_of(*places) == tuple(VARIABLES.values())
 
 
 @pytest.mark.parametrize("name", [name for name, variable in VARIABLES.items() if variable.flag_masks])

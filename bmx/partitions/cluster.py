@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bmx.errors import BmxError
+
 if TYPE_CHECKING:
     from distributed import Client
 
@@ -25,6 +27,11 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
     workers : int, optional
         Worker processes of a local cluster made on demand, by default one per core. Each has one
         thread: pydicom and compression hold the interpreter, threads would wait for each other.
+
+    Raises
+    ------
+    BmxError
+        If the local processes don't start, which in a script means that it lacks its `__main__` guard.
     """
     found = client if client is not None else _active_client()
     if found is not None:
@@ -36,8 +43,8 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
 
     count = workers if workers is not None else _cores()
     logger.info("starting %d local worker processes", count)
-    with (
-        LocalCluster(
+    try:
+        cluster = LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             processes=True,
@@ -45,9 +52,13 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
             dashboard_address=":0",  # a port that is free, whatever else runs here
             # A killed worker is restarted and its task done again: no reason to alarm anyone.
             silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as made,
-    ):
+        )
+    except RuntimeError as exc:
+        raise BmxError(
+            "the local worker processes did not start; in a script, call bmx below "
+            "`if __name__ == '__main__':`, because every worker process reads the script anew"
+        ) from exc
+    with cluster, Client(cluster) as made:
         yield made
 
 

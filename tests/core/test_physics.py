@@ -14,7 +14,7 @@ def phantom(noise: float, seed: int) -> dict[str, np.ndarray]:
     share = rng.uniform(0.05, 0.95, (8, 24, 24)).astype(np.float32)
     body = np.zeros_like(share)
     body[:, 6:18, 6:18] = 1
-    return dixon_images((1 - share) * body, share * body, Receiver(400, noise, 0.1), rng)  # type: ignore[return-value]
+    return dixon_images((1 - share) * body, share * body, Receiver(400, noise, 0.1), rng)
 
 
 @given(st.integers(0, 50))

@@ -6,14 +6,14 @@ import pytest
 
 from bmx.acquisition import CONTRASTS
 from bmx.ingest.contrasts import label_contrast
-from tests.ingest.test_identify import header
+from tests.headers import header
 
 
 @pytest.mark.parametrize("protocol", ["Dixon_noBH", "Dixon_BH_17s"])
 @pytest.mark.parametrize("name", list(CONTRASTS))
 def test_label_contrast__reads_descriptions(protocol: str, name: str) -> None:
     """Both protocols appear in any slab."""
-    suffix = CONTRASTS[name].suffix  # type: ignore[index]
+    suffix = CONTRASTS[name].suffix
     label = label_contrast(replace(header(), description=f"{protocol}_{suffix}", image_type=()))
     assert (label.contrast, label.conflict) == (name, False)
 

@@ -230,16 +230,16 @@ def test_convert__grows_at_the_end(tmp_path: Path, threads: Client, monkeypatch:
     for eid in (5, 6, 7):
         make_exam(folder, eid, contrasts=["fat"])
     options = {"slabs": (2,), "contrasts": ("fat",), "client": threads}
-    assert convert(folder, store, **options).done == 2  # type: ignore[arg-type]
+    assert convert(folder, store, **options).done == 2
     for eid in (3, 4):
         make_exam(folder, eid, contrasts=["fat"])
-    assert convert(folder, store, **options).done == 2  # type: ignore[arg-type]
+    assert convert(folder, store, **options).done == 2
     grown = open_store(store)
     assert grown["participant"].to_numpy().tolist() == [5, 6, 7, 3, 4]
     assert status(grown, 2) == ["complete"] * 5
     for row, eid in enumerate([5, 6, 7, 3, 4]):
         np.testing.assert_array_equal(grown["slab_2/fat"][row].to_numpy()[:44], images(2, seed=eid)["fat"])
-    assert convert(folder, store, **options).done == 0  # type: ignore[arg-type]
+    assert convert(folder, store, **options).done == 0
 
 
 def test_convert__works_behind_urls(archives: Path, tmp_path: Path, threads: Client) -> None:
@@ -279,7 +279,7 @@ def test_convert__refuses_bad_requests(archives: Path, tmp_path: Path, threads: 
     with pytest.raises(ValueError, match=r"expected slabs among 1, 2, 3, 4, 5, 6, each once; found \(7,\)"):
         convert(archives, tmp_path / "s.zarr", slabs=(7,))
     with pytest.raises(ValueError, match="expected contrasts among in_phase, opposed_phase, fat, water"):
-        convert(archives, tmp_path / "s.zarr", contrasts=("pdff",))  # type: ignore[arg-type]
+        convert(archives, tmp_path / "s.zarr", contrasts=("pdff",))
     with pytest.raises(ValueError, match="one task may use 1,000 bytes, but one participant alone takes 221,482,496"):
         convert(archives, tmp_path / "s.zarr", max_memory=1000, workers=1)
     assert not list(tmp_path.iterdir())
@@ -333,7 +333,7 @@ def test_convert__any_number_of_participants_per_partition_gives_the_same(
         monkeypatch.setattr(conversion, "choose_size", lambda *_, size=size, **__: size)
         convert(archives, tmp_path / f"{size}.zarr", slabs=(2,), client=threads)
         array = zarr.open_array(tmp_path / f"{size}.zarr/slab_2/fat", mode="r")
-        assert (array.shards[0], array.chunks) == (size, (1, 46, 174, 224))  # type: ignore[index]
+        assert (array.shards[0], array.chunks) == (size, (1, 46, 174, 224))
         shards = {path.name for path in (tmp_path / f"{size}.zarr/slab_2/fat").glob("c.*")}
         assert shards == {f"c.{index}.0.0.0" for index in range(-(-3 // size))}
         trees.append(xr.open_datatree(tmp_path / f"{size}.zarr"))

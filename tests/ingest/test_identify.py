@@ -9,41 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bmx.acquisition import CONTRASTS, PIXEL_MM, SLABS, ContrastName, slab_top_mm
+from bmx.acquisition import SLABS, slab_top_mm
 from bmx.ingest.identify import Identified, identify
 from bmx.sources.dicom_tags import Header
-
-ALL = tuple(CONTRASTS)
-
-
-def header(
-    slab: int = 2, contrast: ContrastName = "fat", index: int = 0, *, top: float = 900.0, run: int = 0
-) -> Header:
-    """One slice of a clean exam; `run` counts how often the exam was begun."""
-    grid, kind = SLABS[slab], CONTRASTS[contrast]
-    z = top - slab_top_mm(slab) - grid.extent_mm + index * grid.slice_mm
-    number = 24 * run + 4 * (slab - 1) + 1 + ALL.index(contrast)
-    return Header(
-        where=f"{number}-{index}", series_uid=f"{run}.{slab}.{number}", study_uid="1", series_number=number,
-        acquisition_number=1, instance_number=index, description=f"Dixon_noBH_{kind.suffix}",
-        image_type=("DERIVED", kind.image_types[0]), echo_time_ms=2.39, field_strength_t=1.5,
-        acquired=f"20200101{9 + run:02d}{slab:02d}00", comments="", rows=grid.rows, columns=grid.columns,
-        spacing_mm=(PIXEL_MM, PIXEL_MM), position=(-250.0, -grid.rows * PIXEL_MM / 2, z),
-        row_direction=(1.0, 0.0, 0.0), column_direction=(0.0, 1.0, 0.0),
-    )  # fmt: skip
-
-
-def exam(
-    slabs: Iterable[int] = SLABS, contrasts: Iterable[ContrastName] = ALL, *, top: float = 900.0, run: int = 0
-) -> list[Header]:
-    """All headers of an exam."""
-    kept = tuple(contrasts)
-    return [
-        header(slab, contrast, index, top=top, run=run)
-        for slab in slabs
-        for contrast in kept
-        for index in range(SLABS[slab].slices)
-    ]
+from tests.headers import ALL, exam, header
 
 
 def tops(found: Identified) -> dict[int, float]:
@@ -138,7 +107,7 @@ def test_identify__says_what_a_slab_lacks(lost: object, problem: str) -> None:
     """Incomplete is not absent: what is there can still be measured."""
     found = identify(
         [one for one in CLEAN if one.rows != 174 or _slab(one) != 3 or not lost(one)], contrasts=("fat", "water")
-    )  # type: ignore[operator]
+    )
     assert set(found.slabs) == set(SLABS)
     assert found.slabs[3].problem == problem
     assert found.slabs[3].flags == (() if "image" in problem else ("missing_slices",))

@@ -10,7 +10,7 @@ import pytest
 from distributed import Client
 
 from bmx.errors import BmxError
-from bmx.partitions.cluster import dask_client, worker_count
+from bmx.partitions.cluster import dask_client
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder
@@ -80,17 +80,6 @@ def test_run_missing__stops_at_a_failing_task_and_names_its_partition(threads: C
         run_missing(fail_on_two, work, PLAN, client=threads, label="note")
     assert caught.value.__notes__ == ["while doing partition 2 (participants 106 to 108, 3 in all)"]
     assert 2 in work.missing(PLAN)
-
-
-def test_dask_client__prefers_the_active_one(threads: Client) -> None:
-    """Who made a SLURM cluster doesn't want a second, local one."""
-    with threads.as_current():
-        with dask_client() as found:
-            assert found is threads
-        assert worker_count() == 2
-    with dask_client(threads) as given:
-        assert given is threads
-    assert threads.status == "running"
 
 
 @pytest.mark.slow

@@ -104,5 +104,5 @@ def test_write_exam__refuses_what_would_mislead(tmp_path: Path) -> None:
         write_exam(tmp_path / "8_20201_2_0.zip", eid=7, slabs={}, affines={}, uid_seed=0)
     floats = {2: {"fat": np.zeros((44, 174, 224))}}
     with pytest.raises(ValueError, match="uint16, found 3 dims of float64"):
-        write_exam(tmp_path / "7_20201_2_0.zip", eid=7, slabs=floats, affines={2: affine(2)}, uid_seed=0)  # type: ignore[dict-item]
+        write_exam(tmp_path / "7_20201_2_0.zip", eid=7, slabs=floats, affines={2: affine(2)}, uid_seed=0)
     assert not list(tmp_path.glob("*.zip"))

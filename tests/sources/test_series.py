@@ -22,7 +22,7 @@ def header(z: float = 0.0, **tags: object) -> Header:
         rows=ROWS, columns=COLUMNS, spacing_mm=(2.0, 3.0), position=(-10.0, -20.0, z),
         row_direction=(1.0, 0.0, 0.0), column_direction=(0.0, 1.0, 0.0),
     )  # fmt: skip
-    return replace(plain, **tags)  # type: ignore[arg-type]
+    return replace(plain, **tags)
 
 
 def pixels(one: Header) -> IntVolume:

@@ -23,7 +23,7 @@ def test_create_images__a_chunk_is_a_volume_and_a_shard_a_partition(root: zarr.G
     assert (fat.chunks, fat.shards) == ((1, 4, 3, 2), (3, 4, 3, 2))
     mask = create_images(root, VARIABLES["mask"], (7, 2, 4, 3, 2), shard=3)
     assert (mask.chunks, mask.shards) == ((1, 1, 4, 3, 2), (3, 2, 4, 3, 2))
-    assert mask.metadata.dimension_names == ("participant", "region", "z", "y", "x")  # type: ignore[union-attr]
+    assert mask.metadata.dimension_names == ("participant", "region", "z", "y", "x")
     assert dict(mask.attrs) == VARIABLES["mask"].attrs
 
 
@@ -42,7 +42,7 @@ def test_create_images__lengthens_what_is_there(root: zarr.Group) -> None:
     fat = create_images(root, VARIABLES["fat"], (2, 1, 1, 2), shard=2)
     fat[:] = np.array([1, 2, 3, 4], np.uint16).reshape(2, 1, 1, 2)
     longer = create_images(root, VARIABLES["fat"], (3, 1, 1, 2), shard=2)
-    assert longer[:].ravel().tolist() == [1, 2, 3, 4, 0, 0]  # type: ignore[union-attr]
+    assert longer[:].ravel().tolist() == [1, 2, 3, 4, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_create_column__replaces_and_lengthens(root: zarr.Group) -> None:
         create_column(root, VARIABLES["native_slices"], np.arange(count, dtype=np.int16))
     array = root["native_slices"]
     assert isinstance(array, zarr.Array)
-    assert array[:].tolist() == [0, 1, 2, 3, 4]  # type: ignore[union-attr]
+    assert array[:].tolist() == [0, 1, 2, 3, 4]
     assert array.chunks == (COLUMN_CHUNK,)
 
 
