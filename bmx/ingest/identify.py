@@ -81,6 +81,8 @@ def _why_not(series: Series, label: Label) -> str:
         return label.reason
     if not series.is_axial:
         return "slices are not axial"
+    if len(series.headers) == 1:
+        return "a single slice"
     if not possible_slabs(series):
         first = series.first
         return (

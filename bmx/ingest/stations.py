@@ -18,7 +18,6 @@ _SAME_PLACE_MM: Final = 1.0
 _MIN_OVERLAP: Final = 0.5
 """Least common part of their extents: more than the 37 mm that neighbouring slabs share."""
 _SPACING_TOLERANCE: Final = 0.02
-_SLICE_TOLERANCE: Final = 2
 
 
 @dataclass
@@ -95,15 +94,18 @@ class Station:
         expected = reference.affine[:, 3] + round(offset) * reference.affine[:, 2]
         if np.abs(series.affine[:, 3] - expected).max() > _SAME_PLACE_MM:
             return False
-        low = max(float(series.heights[0]), self.bottom_mm)
-        high = min(float(series.heights[-1]) + self.step_mm, self.top_mm)
-        return high - low > _MIN_OVERLAP * min(series.span, reference.span) * self.step_mm
+        bottoms = (float(series.heights[0]), self.bottom_mm)
+        tops = (float(series.heights[-1]) + self.step_mm, self.top_mm)
+        common = (min(tops) - max(bottoms)) / self.step_mm
+        together = (max(tops) - min(bottoms)) / self.step_mm
+        room = max(slab.stored_slices for slab in possible_slabs(reference))
+        return common > _MIN_OVERLAP * min(series.span, reference.span) and round(together) <= room
 
 
 def possible_slabs(series: Series) -> tuple[Slab, ...]:
     """Slabs whose rows, columns, spacings and number of slices these are.
 
-    A series may have two slices more than the protocol; fewer make it incomplete, not foreign.
+    A series may have as many slices as the store has room for; fewer make it incomplete, not foreign.
     """
     first = series.first
     return tuple(
@@ -111,7 +113,7 @@ def possible_slabs(series: Series) -> tuple[Slab, ...]:
         for slab in SLABS.values()
         if (first.rows, first.columns) == (slab.rows, slab.columns)
         and np.isclose(series.step_mm, slab.slice_mm, rtol=_SPACING_TOLERANCE)
-        and series.span <= slab.slices + _SLICE_TOLERANCE
+        and series.span <= slab.stored_slices
     )
 
 

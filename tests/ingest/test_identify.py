@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bmx.acquisition import SLABS, slab_top_mm
+from bmx.acquisition import SLABS, ContrastName, slab_top_mm
 from bmx.ingest.identify import Identified, identify
 from bmx.sources.dicom_tags import Header
 from tests.headers import ALL, exam, header
@@ -39,7 +39,7 @@ def test_identify__finds_all_slabs_of_a_clean_exam() -> None:
     }
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.permutations(range(1, 25)))
 def test_identify__does_not_need_series_numbers(numbers: list[int]) -> None:
     """Numbers shift when an exam is restarted; that is where the first study lost most of its participants."""
@@ -205,3 +205,45 @@ def test_identify__spacing_that_is_off_is_flagged() -> None:
     found = identify(wide, contrasts=ALL)
     assert found.slabs[5].flags == ("unexpected_spacing",)
     np.testing.assert_allclose(found.slabs[5].station.affine[0, 0], -2.4)
+
+
+def test_identify__rejects_a_slab_that_the_store_has_no_room_for() -> None:
+    """Slab 1 has no margin: a 65th slice would be written beyond the end of its axis."""
+    long = [replace(one, series_uid="9") for one in (header(1, "fat", index) for index in range(65))]
+    found = identify(long, contrasts=("fat",))
+    assert found.slabs == {}
+    assert found.lines[0].reason.startswith("no slab of the protocol has 168 × 224 × 65 voxels")
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(list(SLABS)),
+            st.sampled_from(ALL),
+            st.integers(-40, 40),
+            st.integers(1, 80),
+            st.integers(1, 3),
+            st.integers(0, 2),
+        ),
+        max_size=12,
+    )
+)
+def test_identify__gives_only_what_the_store_has_room_for(
+    parts: list[tuple[int, ContrastName, int, int, int, int]],
+) -> None:
+    """Whatever is in an archive: no crash, no slab longer than its axis, every series accounted for once."""
+    headers = [
+        replace(header(slab, contrast, first + index, run=run), series_uid=str(number), series_number=number)
+        for number, (slab, contrast, first, count, stride, run) in enumerate(parts)
+        for index in range(0, count, stride)
+    ]
+    found = identify(headers, contrasts=ALL)
+    assert len(found.lines) == len(parts)
+    assert sum(len(line.series.headers) for line in found.lines) == len(headers)
+    for slab, images in found.slabs.items():
+        station = images.station
+        assert station.slices <= SLABS[slab].stored_slices
+        assert np.isfinite(station.affine).all()
+        for series in station.channels.values():
+            assert 0 <= station.start(series) <= station.slices - series.span
