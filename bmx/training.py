@@ -6,7 +6,7 @@ import csv
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from bmx.models.cards import ModelCard
 from bmx.models.library import Model
 from bmx.models.weights import save_weights
 from bmx.nn.augment import augment
-from bmx.nn.build import build
+from bmx.nn.build import SIZES, build
 from bmx.nn.losses import roi_loss
 from bmx.nn.roi_unet import RoiUNet
 from bmx.regions import Region, get_region
@@ -44,8 +44,8 @@ class TrainingOptions:
 
     architecture: str = "roi_attention_unet"
     """A name of `bmx.nn.build.ARCHITECTURES`."""
-    sizes: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the builder; empty for its own."""
+    sizes: Mapping[str, Any] | None = None
+    """Arguments of the builder; None for those of `bmx.nn.build.SIZES`."""
     steps: int = 800
     """Volumes seen, one at a time."""
     learning_rate: float = 2e-3
@@ -87,11 +87,12 @@ def train(
         If `out` holds the checkpoint of a training with other options.
     """
     options = options or TrainingOptions()
-    get_region(region)
+    if options.sizes is None and options.architecture in SIZES:
+        options = replace(options, sizes=SIZES[options.architecture])
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    network = build(options.architecture, get_region(region), options.sizes)
+    network = build(options.architecture, get_region(region), options.sizes or {})
     optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     identity = {key: str(value) for key, value in asdict(options).items()} | {"region": region}
     first = _resume(folder, network, optimiser, identity)
@@ -223,7 +224,7 @@ def _card(
     return ModelCard(
         region=region.name,
         architecture=options.architecture,
-        sizes=dict(options.sizes),
+        sizes=dict(options.sizes or {}),
         input="fat+water",
         spacing=(slab.slice_mm, PIXEL_MM, PIXEL_MM),
         orientation="z Superior, y Posterior, x Left",

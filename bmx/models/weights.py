@@ -19,7 +19,8 @@ WEIGHTS = "weights.safetensors"
 def save_weights(folder: Path, network: nn.Module) -> str:
     """Write a network's weights as float16; give the digest of the file."""
     half = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in _state(network).items()}
-    safetensors.torch.save_file(half, folder / WEIGHTS)
+    # save_file would make a file that only its owner can read; models are for sharing.
+    (folder / WEIGHTS).write_bytes(safetensors.torch.save(half))
     return file_digest(folder / WEIGHTS)
 
 

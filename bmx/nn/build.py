@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bmx.errors import did_you_mean
@@ -10,26 +10,27 @@ from bmx.nn.roi_unet import Decoder, Encoder, Locator, RoiUNet
 from bmx.regions import Region
 
 
-def roi_attention_unet(
-    region: Region, *, widths: tuple[int, int, int, int] = (8, 16, 32, 48), grid: int = 48
-) -> RoiUNet:
+def roi_attention_unet(region: Region, *, widths: Sequence[int], grid: int) -> RoiUNet:
     """The paper's network, for one region.
 
     Parameters
     ----------
-    widths : channels of the four levels. The paper doesn't state its own; these are what two cores can train.
-    grid : edge of the cube to which the attention maps are resized; 96 in the paper.
+    widths : channels of the four levels; the paper doesn't state its own
+    grid : edge of the cube to which the attention maps are resized; 96 in the paper
     """
     return RoiUNet(
-        encoder=Encoder(widths),
+        encoder=Encoder(tuple(widths)),
         locator=Locator(maps=len(widths) + 1, grid=(grid, grid, grid), width=8),
-        decoder=Decoder(widths),
+        decoder=Decoder(tuple(widths)),
         roi=region.roi_shape,
     )
 
 
 ARCHITECTURES: dict[str, Callable[..., RoiUNet]] = {"roi_attention_unet": roi_attention_unet}
 """Names that a model card may give."""
+
+SIZES: dict[str, dict[str, Any]] = {"roi_attention_unet": {"widths": [8, 16, 32, 48], "grid": 48}}
+"""What is built unless other sizes are asked for: what two cores can train in half an hour."""
 
 
 def build(architecture: str, region: Region, sizes: Mapping[str, Any]) -> RoiUNet:
