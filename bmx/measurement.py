@@ -19,7 +19,7 @@ from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SLAB_FLAGS, SLAB_STA
 
 GRID = ("z", "y", "x")
 TEXT = np.dtypes.StringDType()
-_ORIGIN = ("ukb_field", "ukb_instance", "simulated", "models_simulated")
+ORIGIN = ("ukb_field", "ukb_instance", "simulated", "models_simulated")
 """Attributes of slabs and masks that the results carry on."""
 _MEASURABLE = (SLAB_STATUS["complete"], SLAB_STATUS["incomplete"])
 _STATUS_FLAGS = {"absent": "slab_absent", "incomplete": "slab_incomplete", "unreadable": "slab_unreadable"}
@@ -121,7 +121,7 @@ def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") ->
     results = joined.chunk(region=-1).assign_coords(joined.coords)
     results["participant"].attrs = VARIABLES["participant"].attrs
     told = {**masks.attrs, **slabs.attrs}
-    origin = {key: told[key] for key in _ORIGIN if key in told}
+    origin = {key: told[key] for key in ORIGIN if key in told}
     return results.assign_attrs(origin, **chosen.attrs)
 
 

@@ -14,7 +14,7 @@ from bmx.acquisition import SLABS, slab_number
 from bmx.core.preparation import prepare
 from bmx.errors import ModelError
 from bmx.models.library import Model, Models, load_models
-from bmx.regions import regions_of_slab
+from bmx.regions import REGIONS, get_region, regions_of_slab
 from bmx.schema import validate
 from bmx.types import IntVolume
 from bmx.variables import SLAB_STATUS, VARIABLES
@@ -50,26 +50,45 @@ def segment(
     ModelError
         If a region has no model, or a model trained on simulation meets a store that isn't simulated.
     """
-    numbers = [slab_number(name) for name in slabs.children if name.startswith("slab_")]
     validate(slabs, "participant", "fat", "water", "native_slices", "slab_status")
-    here = [region.name for number in numbers for region in regions_of_slab(number)]
-    wanted = here if regions is None else list(regions)
-    if absent := [name for name in wanted if name not in here]:
-        raise ModelError(f"{absent[0]} cannot be drawn: its slab is not in the store, which has slabs {numbers}")
+    wanted = choose_regions(slabs, regions)
     found = load_models(models, regions=tuple(wanted))
     check_allowed(slabs, found, allow_simulated=allow_simulated)
     nodes = {"/": xr.Dataset(coords={"participant": slabs["participant"]})}
-    for number in numbers:
+    for number, slab in SLABS.items():
         names = [region.name for region in regions_of_slab(number) if region.name in wanted]
         if names:
-            name = SLABS[number].name
-            dataset = slabs.children[name].to_dataset(inherit=False)
-            nodes[f"/{name}"] = _segment_slab(dataset, [found[one] for one in names])
+            dataset = slabs.children[slab.name].to_dataset(inherit=False)
+            nodes[f"/{slab.name}"] = _segment_slab(dataset, [found[one] for one in names])
     nodes["/"].attrs = {
         "simulated": bool(slabs.attrs.get("simulated", False)),
         "models_simulated": any(model.card.simulated for model in found.values()),
     }
     return xr.DataTree.from_dict(nodes)
+
+
+def choose_regions(slabs: xr.DataTree, asked: Sequence[str] | None) -> list[str]:
+    """Names of the regions asked for, by default all whose slab is in the tree, in their fixed order.
+
+    Raises
+    ------
+    ModelError
+        If the slab of a region isn't in the tree.
+    ValueError
+        If a region is unknown.
+    """
+    numbers = sorted(slab_number(name) for name in slabs.children if name.startswith("slab_"))
+    wanted = None if asked is None else {get_region(name).name for name in asked}
+    if absent := [REGIONS[name] for name in wanted or () if REGIONS[name].slab not in numbers]:
+        raise ModelError(
+            f"{absent[0].name} cannot be drawn: it lies in slab {absent[0].slab}, and the store has "
+            f"slabs {', '.join(map(str, numbers))}; convert that slab too, or leave the region out"
+        )
+    return [
+        region.name
+        for region in REGIONS.values()
+        if region.slab in numbers and (wanted is None or region.name in wanted)
+    ]
 
 
 def check_allowed(slabs: xr.DataTree, models: Models, *, allow_simulated: bool) -> None:

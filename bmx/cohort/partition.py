@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import dask
 import numpy as np
 import xarray as xr
 
@@ -38,9 +37,10 @@ def run_partition(work_url: str, index: int) -> None:
     models = {name: _model(folder, digest) for name, (folder, digest) in options["models"].items()}
     slabs = open_store(options["store"]).isel(participant=slice(part.start, part.stop))
     # Inside a Dask task: a nested call to the cluster would wait for a free worker, this one, for ever.
-    with dask.config.set(scheduler="synchronous"):
-        drawn = segment(slabs, models=models, regions=options["regions"], allow_simulated=True).compute()
-        results = measure(slabs, masks=drawn, recipe=options["recipe"]).compute()
+    # Said at each call, since Dask's configuration is shared by all threads of a worker.
+    here = {"scheduler": "synchronous"}
+    drawn = segment(slabs, models=models, regions=options["regions"], allow_simulated=True).compute(**here)
+    results = measure(slabs, masks=drawn, recipe=options["recipe"]).compute(**here)
     write_masks(options["masks"], drawn, start=part.start)
     work.write_record(index, record(results))
     work.write_marker(index, part.digest)

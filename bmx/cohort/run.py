@@ -6,22 +6,30 @@ import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import fsspec
 import xarray as xr
 
-from bmx.acquisition import slab_number
 from bmx.cohort.partition import THREADS, run_partition
 from bmx.errors import StoreError
-from bmx.measurement import get_recipe
+from bmx.measurement import ORIGIN, get_recipe
 from bmx.models.library import Models, load_models
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
-from bmx.partitions.work import WorkFolder, absolute_place
-from bmx.regions import REGIONS, get_region
-from bmx.segmentation import check_allowed
+from bmx.partitions.work import WorkFolder, absolute_place, sweep_partial
+from bmx.segmentation import check_allowed, choose_regions
+from bmx.store.layout import consolidate, find_store
 from bmx.store.reading import open_store
-from bmx.store.results import create_masks, masks_beside, open_results, write_results
+from bmx.store.results import (
+    MASKS_FORMAT,
+    RESULTS_FORMAT,
+    VERSION,
+    create_masks,
+    masks_beside,
+    open_results,
+    write_results,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -65,13 +73,14 @@ def run(
     Raises
     ------
     StoreError
-        If `results` holds a run with another store, model, recipe or choice of regions.
+        If `results` or `masks` holds anything but an earlier call of the same run, or can't be written.
     ModelError
-        If a region has no model, or a model trained on simulation meets a store that isn't simulated.
+        If a region has no model or its slab is not in the store, or a model trained on simulation
+        meets a store that isn't simulated.
     """
     url, target = absolute_place(store), absolute_place(results)
     slabs = open_store(url)
-    chosen = _regions(slabs, regions)
+    chosen = choose_regions(slabs, regions)
     found = load_models(models, regions=tuple(chosen))
     check_allowed(slabs, found, allow_simulated=allow_simulated)
     masks_url = absolute_place(masks) if masks is not None else masks_beside(target)
@@ -88,18 +97,17 @@ def run(
         },
     )
     work = WorkFolder.beside(target)
-    if work.has_plan():
-        _refuse_other_run(work.read_plan(), plan, target)
-    if work.is_finished(plan) and not work.missing(plan):
+    exists = _check_place(work, plan, target, masks_url)
+    if exists and work.is_finished(plan) and not work.missing(plan):
         logger.info("run: %s is finished, nothing to do", target)
         return open_results(target)
     attrs = {
+        **{name: slabs.attrs[name] for name in ORIGIN if name in slabs.attrs},
         # The name alone: where it lies may change, and would make two equal runs differ.
         "source": url.rstrip("/").rpartition("/")[2],
         "partition_size": plan.size,
         "bmx_version": version("bmx"),
         "threads": THREADS,
-        "simulated": bool(slabs.attrs["simulated"]),
         "models_simulated": any(model.card.simulated for model in found.values()),
     }
     digests = {name: model.digest for name, model in found.items()}
@@ -107,6 +115,8 @@ def run(
     create_masks(masks_url, eids=plan.eids, shard=plan.size, models=digests, attrs=attrs)
     run_missing(run_partition, work, plan, client=client, workers=workers, label="run")
     work.sweep()
+    sweep_partial(masks_url)
+    consolidate(masks_url)
     records = [work.read_record(part.index) for part in plan.partitions()]
     attrs |= get_recipe(recipe).attrs
     write_results(target, records, eids=plan.eids, regions=chosen, models=digests, attrs=attrs)
@@ -114,26 +124,47 @@ def run(
     return open_results(target)
 
 
-def _regions(slabs: xr.DataTree, asked: Sequence[str] | None) -> list[str]:
-    """The regions to measure, in their fixed order."""
-    if asked is not None:
-        names = {get_region(name).name for name in asked}
-        return [name for name in REGIONS if name in names]
-    here = {slab_number(name) for name in slabs.children if name.startswith("slab_")}
-    return [region.name for region in REGIONS.values() if region.slab in here]
+def _check_place(work: WorkFolder, plan: Plan, target: str, masks_url: str) -> bool:
+    """Say whether the results are there; refuse places that hold anything but an earlier call of this very run."""
+    results = find_store(target, RESULTS_FORMAT, VERSION)
+    masks = find_store(masks_url, MASKS_FORMAT, VERSION)
+    if not work.has_plan():
+        # Nothing is written over that this run has not made, whatever it is.
+        if taken := [place for place in (target, masks_url) if _something_at(place)]:
+            raise StoreError(
+                f"{taken[0]} exists, but {work.url} does not, which would say how it was made; "
+                "write to another place, or delete it first"
+            )
+        return False
+    before = work.read_plan()
+    _refuse_other_run(before, plan, target)
+    if masks is None and len(work.missing(before)) < len(before):
+        raise StoreError(f"{masks_url} is gone, but {work.url} says that it was made; delete that folder to start anew")
+    return results is not None
+
+
+def _something_at(place: str) -> bool:
+    fs, path = fsspec.core.url_to_fs(place)
+    return bool(fs.exists(path))
 
 
 def _refuse_other_run(before: Plan, now: Plan, target: str) -> None:
     """Values made in different ways must never stand in one results store; participants may be added."""
+    then, wanted = _what_decides(before), _what_decides(now)
     problems = [
-        f"{name} {before.options.get(name)}, now {now.options[name]}"
-        for name in now.options
-        if before.options.get(name) != now.options[name]
+        f"{name}: was {then.get(name)}, asked for {wanted[name]}" for name in wanted if then.get(name) != wanted[name]
     ]
     if before.size != now.size or before.eids != now.eids[: len(before.eids)]:
-        problems.append("participants that this store no longer holds in the same order")
+        problems.append("participants: the store no longer holds them in the same order")
     if problems:
         raise StoreError(
-            f"{target} holds a run with other {'; '.join(problems)}. "
-            "Write to another place, or delete it together with its .work folder"
+            f"{target} holds another run. {'; '.join(problems)}. "
+            "Write to another place, or delete it together with its masks and its .work folder"
         )
+
+
+def _what_decides(plan: Plan) -> dict[str, Any]:
+    """What the values depend on, by the words of a message; models may lie elsewhere if their weights are the same."""
+    options = dict(plan.options)
+    digests = {f"model of {name}": digest for name, (_, digest) in options.pop("models").items()}
+    return {**options, **digests}

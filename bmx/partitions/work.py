@@ -6,12 +6,14 @@ not at all, so whoever is killed leaves nothing that looks finished.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ logger = logging.getLogger(__name__)
 SUFFIX = ".work"
 _PARTIAL = ".partial"
 _PLAN_FORMAT = 1
+_NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR}
+"""Errors that say that a place is the wrong one: no permission, a read-only disk, a file where a folder should be."""
 
 
 class WorkFolder:
@@ -145,7 +149,7 @@ class WorkFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         path = self._path(name)
-        try:
+        with writing_to(path):
             if not self._is_local:
                 self._fs.pipe_file(path, content)  # object stores show a file only when it is whole
                 return
@@ -154,14 +158,23 @@ class WorkFolder:
             partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}{_PARTIAL}")
             partial.write_bytes(content)
             partial.replace(target)
-        except PermissionError as exc:
-            raise StoreError(f"no permission to write {path}; choose another place for the store") from exc
 
 
 def absolute_place(place: str | Path) -> str:
     """Make a local path absolute, since workers may run in another folder; a URL stays as it is."""
     text = str(place)
     return text if "://" in text else str(Path(text).absolute())
+
+
+@contextmanager
+def writing_to(place: str) -> Iterator[None]:
+    """Say what to do if a place can't be written to; a disk that is full or broken stays an OSError."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in _NO_PLACE:
+            raise
+        raise StoreError(f"cannot write {place}: {exc.strerror}; choose another place for the store") from exc
 
 
 def sweep_partial(url: str) -> None:

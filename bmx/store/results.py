@@ -12,9 +12,18 @@ import zarr
 
 from bmx.acquisition import SLABS
 from bmx.errors import StoreError
+from bmx.partitions.work import writing_to
 from bmx.regions import get_region, regions_of_slab
 from bmx.schema import validate
-from bmx.store.layout import COLUMN_CHUNK, check_format, consolidate, create_column, create_images, open_for_writing
+from bmx.store.layout import (
+    COLUMN_CHUNK,
+    check_format,
+    consolidate,
+    create_column,
+    create_images,
+    find_store,
+    open_for_writing,
+)
 from bmx.variables import VARIABLES, variables_of
 
 OF_REGION = ["slab", "side", "erosion", "model"]
@@ -26,18 +35,24 @@ MASKS_FORMAT, RESULTS_FORMAT, VERSION = "bmx-masks", "bmx-results", 1
 def create_masks(
     url: str, *, eids: Sequence[int], shard: int, models: Mapping[str, str], attrs: dict[str, Any]
 ) -> None:
-    """Lay out a masks store, or lengthen the one that is there; `models` gives the digest for each region."""
-    root = zarr.open_group(url, mode="a", zarr_format=3, use_consolidated=False)
-    root.attrs.update({"bmx_format": MASKS_FORMAT, "bmx_format_version": VERSION, **attrs})
-    create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
-    for slab in SLABS.values():
-        names = [region.name for region in regions_of_slab(slab.number) if region.name in models]
-        if names:
-            group = root.require_group(slab.name)
-            create_images(group, VARIABLES["mask"], (len(eids), len(names), *slab.stored_shape), shard=shard)
-            create_column(group, VARIABLES["region"], np.array(names, object))
-            create_column(group, VARIABLES["model"], np.array([models[name] for name in names], object))
-    consolidate(url)
+    """Lay out a masks store, or lengthen the one that is there; `models` gives the digest for each region.
+
+    Nothing is readable yet: that takes consolidated metadata, the commit. One that grows shows its
+    earlier participants until then.
+    """
+    with writing_to(url):
+        if find_store(url, MASKS_FORMAT, VERSION) is None:
+            root = zarr.create_group(url, zarr_format=3)
+            root.attrs.update({"bmx_format": MASKS_FORMAT, "bmx_format_version": VERSION, **attrs})
+        root = open_for_writing(url)
+        create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
+        for slab in SLABS.values():
+            names = [region.name for region in regions_of_slab(slab.number) if region.name in models]
+            if names:
+                group = root.require_group(slab.name)
+                create_images(group, VARIABLES["mask"], (len(eids), len(names), *slab.stored_shape), shard=shard)
+                create_column(group, VARIABLES["region"], np.array(names, object))
+                create_column(group, VARIABLES["model"], np.array([models[name] for name in names], object))
 
 
 def write_masks(url: str, masks: xr.DataTree, *, start: int) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import zarr
 
 from bmx.acquisition import SLABS, UKB_FIELD, ContrastName, Slab
-from bmx.errors import StoreError
+from bmx.partitions.work import writing_to
 from bmx.store.layout import create_column, create_images, find_store, open_for_writing
 from bmx.types import IntVolume
 from bmx.variables import VARIABLES, variables_of
@@ -37,7 +37,7 @@ def create_store(
     StoreError
         If another format or version is there, or writing isn't permitted.
     """
-    try:
+    with writing_to(url):
         if find_store(url, FORMAT, VERSION) is None:
             root = zarr.create_group(url, zarr_format=3)
             root.attrs.update(
@@ -57,8 +57,6 @@ def create_store(
             for contrast in contrasts:
                 shape = (participants, *SLABS[number].stored_shape)
                 create_images(group, VARIABLES[contrast], shape, shard=shard)
-    except PermissionError as exc:
-        raise StoreError(f"no permission to write {url}; choose another place for the store") from exc
 
 
 def write_images(url: str, slab: Slab, images: Mapping[ContrastName, IntVolume], *, start: int) -> None:

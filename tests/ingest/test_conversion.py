@@ -320,7 +320,7 @@ def test_convert__says_where_it_may_not_write(archives: Path, tmp_path: Path, mo
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(StoreError, match=r"no permission to write .*choose another place for the store"):
+    with pytest.raises(StoreError, match=r"cannot write .*Permission denied; choose another place for the store"):
         convert(archives, tmp_path / "s.zarr", workers=1)
 
 
