@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import gzip
 import logging
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import fsspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -22,6 +26,7 @@ from bmx.variables import VARIABLES
 _log = logging.getLogger(__name__)
 
 _EID_COLUMNS = ("eid", "f.eid", "participant.eid", "Participant ID")
+_NOBODY = "{path} holds no participants; expected a header with eid, then a row for each"
 
 
 def read_phenotypes(path: str | Path, *, instance: int = 2, fields: Iterable[str] | None = None) -> xr.Dataset:
@@ -50,7 +55,7 @@ def read_phenotypes(path: str | Path, *, instance: int = 2, fields: Iterable[str
     ------
     PhenotypeError
         The file is missing or empty; it has no EID column, or an EID twice; a field is unknown or absent; two columns
-        hold the same field; a value is not a number.
+        hold the same field; a row has more cells than the header; a value is not a number.
 
     Examples
     --------
@@ -77,7 +82,7 @@ def read_phenotypes(path: str | Path, *, instance: int = 2, fields: Iterable[str
             f"{Path(path).name} holds no field that bmx knows at instance {instance}; columns found: {_some(columns)}; "
             f"give another instance=, or add one of fields {_some([f'{field.id} ({field.name})' for field in wanted])}"
         )
-    table = _read_text(path, separator, skiprows=1, usecols=[eid_column, *chosen.values()])
+    table = _read_cells(path, separator, len(columns), [eid_column, *chosen.values()])
     table.index = pd.Index(_read_eids(table[eid_column], columns[eid_column]), name="participant")
     known = load_fields()
     variables = {
@@ -103,28 +108,52 @@ def _get_fields(names: Iterable[str] | None) -> list[Field]:
 
 
 def _read_header(path: str | Path) -> tuple[list[str], str]:
-    """The column names as written (pandas alone would rename repeated ones), and the separator."""
-    header, separator = _read_text(path, "\t", nrows=1), "\t"
-    if header.shape[1] == 1:
-        header, separator = _read_text(path, ",", nrows=1), ","
-    return [str(cell).strip() for cell in header.iloc[0]], separator
+    """The column names as written, and the separator."""
+    with _lines_of(path) as lines:
+        header = lines.readline()
+        separator = "\t" if "\t" in header else ","
+        columns = next(csv.reader([header], delimiter=separator, strict=True), [])
+    if not columns:
+        raise PhenotypeError(_NOBODY.format(path=path))
+    return [column.strip() for column in columns], separator
 
 
-def _read_text(path: str | Path, separator: str, **options: Any) -> pd.DataFrame:
-    """Cells as they are written; columns are numbered."""
+def _read_cells(path: str | Path, separator: str, width: int, positions: list[int]) -> pd.DataFrame:
+    """Cells of some columns as they are written; columns are called by position.
+
+    By the csv module: pandas reads a chosen few columns without looking at how many cells a row has, so that a comma
+    in a value would give a participant the value of the column before.
+    """
+    table: list[list[str]] = []
+    with _lines_of(path) as lines:
+        rows = csv.reader(lines, delimiter=separator, strict=True)  # else a quote left open would swallow participants
+        next(rows)
+        for row in filter(None, rows):
+            if len(row) > width and any(row[width:]):  # a separator at the end of each row is harmless
+                raise PhenotypeError(
+                    f"row {len(table) + 2} of {Path(path).name} ({', '.join(row[:2])}, ...) has {len(row)} cells, "
+                    f"expected {width} as in the header; quote the value that holds a separator"
+                )
+            row += [""] * (width - len(row))  # some programs leave out the empty cells at the end
+            table.append([sys.intern(row[position]) for position in positions])  # few values are different
+    if not table:
+        raise PhenotypeError(_NOBODY.format(path=path))
+    return pd.DataFrame(table, columns=positions, dtype=str)
+
+
+@contextmanager
+def _lines_of(path: str | Path) -> Iterator[TextIO]:
+    """The table as text; what goes wrong while it is read is an error of the table."""
     try:
-        table: pd.DataFrame = pd.read_csv(
-            str(path), sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None, **options
-        )
-    except FileNotFoundError as exc:
+        # utf-8-sig: a spreadsheet puts a mark before "eid".
+        with fsspec.open(str(path), "rt", compression="infer", encoding="utf-8-sig", newline="") as lines:
+            yield lines
+    except (FileNotFoundError, IsADirectoryError) as exc:
         raise PhenotypeError(f"there is no phenotype table at {path}; give the path of a csv or tsv file") from exc
-    except pd.errors.EmptyDataError as exc:
-        raise PhenotypeError(f"{path} holds no participants; expected a header with eid, then a row for each") from exc
-    except (pd.errors.ParserError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as exc:
+    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as exc:
         raise PhenotypeError(
             f"{path} cannot be read as a table of text ({exc}); expected comma- or tab-separated UTF-8, perhaps gzipped"
         ) from exc
-    return table.fillna("")  # cells that a short row does not have
 
 
 def _find_eid(columns: list[str], path: str | Path) -> int:

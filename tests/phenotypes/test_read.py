@@ -162,6 +162,36 @@ def test_read_phenotypes__one_field_in_two_columns(tmp_path: Path) -> None:
         read_phenotypes(table)
 
 
+@pytest.mark.parametrize("rows", [[(7, 0, 170, 22), (8, 1, 166, 1, 23)], [(8, 1, 166, 1, 23), (7, 0, 170, 22)]])
+def test_read_phenotypes__row_with_more_cells_than_the_header(rows: list[tuple[int, ...]], tmp_path: Path) -> None:
+    # 166,1 cm without quotes: the decimal would be read as the BMI, which is a number too.
+    table = write(tmp_path / "t.csv", ("eid", "p31", "p50_i2", "p21001_i2"), *rows)
+    with pytest.raises(
+        PhenotypeError, match=r"row [23] of t.csv \(8, 1, ...\) has 5 cells, expected 4 as in the header"
+    ):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__separators_at_the_end_of_rows_and_cells_left_out_are_harmless(tmp_path: Path) -> None:
+    # Spreadsheets write the first, and leave out empty cells at the end; whichever row comes first.
+    table = write(tmp_path / "t.csv", ("eid", "p31", "p50_i2"), (7,), (8, 1, 166, ""), (), (9, 0, 171))
+    phenotypes = read_phenotypes(table)
+    assert phenotypes["participant"].values.tolist() == [7, 8, 9]
+    assert phenotypes["sex"].values.tolist() == ["", "Male", "Female"]
+    np.testing.assert_array_equal(phenotypes["height"], [np.nan, 166, 171])
+
+
+def test_read_phenotypes__a_quote_left_open_swallows_nobody(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31"), (7, 0), (8, '"1'), (9, 0))
+    with pytest.raises(PhenotypeError, match="cannot be read as a table of text"):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__a_quoted_cell_may_hold_the_separator(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", '"Diet, coded"', "p31"), (7, '"a, b"', 1))
+    assert read_phenotypes(table)["sex"].values.tolist() == ["Male"]
+
+
 def test_read_phenotypes__no_known_field(tmp_path: Path) -> None:
     table = write(tmp_path / "t.csv", ("eid", "p9999_i2"), (7, 0))
     with pytest.raises(
