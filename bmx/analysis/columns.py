@@ -102,7 +102,7 @@ def refuse_misleading(columns: Columns, quantities: frozenset[str]) -> None:
     Raises
     ------
     AnalysisError
-        A bone density of 0, sex as numbers, a code used as a quantity, or a date.
+        A bone density of 0, sex as numbers, a code used as a quantity, or numbers written as text.
     """
     for name, values in columns.table.items():
         flat = columns.flat[str(name)]
@@ -117,13 +117,22 @@ def refuse_misleading(columns: Columns, quantities: frozenset[str]) -> None:
                 "sex is coded as numbers, expected 'Female' and 'Male'; UK Biobank's codes are 0 Female, 1 Male: "
                 "data['sex'].map({0: 'Female', 1: 'Male'})"
             )
-        if numeric and name in quantities and _is_code(flat):
+        if name in quantities and numeric and _is_code(flat, values):
             raise AnalysisError(f"{flat} holds codes, not a quantity: did you mean C({name})?")
+        if name in quantities and not numeric and _are_numbers(values):
+            raise AnalysisError(
+                f"{flat} holds numbers as text, as {values.dropna().iloc[0]!r}: make them numbers with "
+                f"pd.to_numeric(data[{flat!r}]), or write C({name}) if they are codes"
+            )
 
 
 def _places_of_dataset(data: xr.Dataset, names: Sequence[str], region: str | None) -> dict[str, _Place]:
-    if "participant" not in data.indexes:
-        raise AnalysisError(f"the data have no coordinate 'participant'; found dims {', '.join(map(str, data.sizes))}")
+    if "participant" not in getattr(data, "indexes", ()):
+        found = ", ".join(map(str, getattr(data, "sizes", ()))) or "none"
+        raise AnalysisError(
+            f"the data have no coordinate 'participant'; found dims {found} in a {type(data).__name__}, "
+            "expected the Dataset of bmx.join, or a DataFrame with one row per participant"
+        )
     labels = [str(label) for label in data.indexes["region"]] if "region" in data.indexes else []
     _check_region(region, labels)
     known: dict[str, _Place] = {}
@@ -160,7 +169,10 @@ def _places_of_table(data: pd.DataFrame, names: Sequence[str], region: str | Non
 def _find(name: str, known: dict[str, _Place]) -> _Place:
     if name in known:
         return known[name]
-    close = [other for other in known if other.startswith(f"{name}_")] or difflib.get_close_matches(name, known, n=3)
+    lowered = {other.lower(): other for other in known}
+    close = [other for other in known if other.startswith(f"{name}_")] or [
+        lowered[other] for other in difflib.get_close_matches(name.lower(), lowered, n=3)
+    ]
     hint = f"the closest are {', '.join(close[:4])}" if close else f"there are {', '.join(sorted(known)[:20])}"
     raise AnalysisError(f"the data have no column {name!r}; {hint}")
 
@@ -227,6 +239,7 @@ def _selected(where: object, index: pd.Index) -> Bools:
 
 def _clean(column: pd.Series) -> pd.Series:
     """Numbers as float64, text with None for the empty string."""
+    column = column.infer_objects()  # numbers beside None
     if pd.api.types.is_numeric_dtype(column):
         return column.astype(np.float64)
     if pd.api.types.is_datetime64_any_dtype(column):
@@ -235,10 +248,21 @@ def _clean(column: pd.Series) -> pd.Series:
     return text.where(text.notna() & (text != ""), None)
 
 
-def _is_code(flat: str) -> bool:
+def _is_code(flat: str, values: pd.Series) -> bool:
+    """Whether these are codes: declared as such, or those of a coded field under another name (`centre`)."""
     field = load_fields().get(flat)
     variable = VARIABLES.get(next((flat.removesuffix(f"_{r}") for r in REGIONS if flat.endswith(f"_{r}")), flat))
-    return bool(field and field.category) or bool(variable and (variable.flag_values or variable.flag_masks))
+    if field or variable:
+        return bool(field and field.category) or bool(variable and (variable.flag_values or variable.flag_masks))
+    found = {f"{value:g}" for value in values.dropna().unique()[:100]}
+    return any(other.category and found and found <= set(other.codes) for other in load_fields().values())
+
+
+def _are_numbers(text: pd.Series) -> bool:
+    different = text.dropna().unique()
+    if not all(isinstance(value, str) for value in different):
+        return False  # categories of numbers were made on purpose
+    return len(different) > 0 and bool(pd.notna(pd.to_numeric(different, errors="coerce")).all())
 
 
 def _warn_of_failed(failed: dict[str, Bools], flat: dict[str, str]) -> None:

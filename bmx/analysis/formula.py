@@ -66,7 +66,8 @@ def read_formula(text: str) -> ModelFormula:
     Raises
     ------
     AnalysisError
-        It is not a formula, has not one outcome, or calls what is neither one of bmx's functions nor NumPy's.
+        It is not a formula, has not one outcome, has no terms, or calls what is neither one of bmx's functions nor
+        NumPy's.
 
     Examples
     --------
@@ -77,6 +78,7 @@ def read_formula(text: str) -> ModelFormula:
     False
     """
     text = " ".join(text.split())
+    _refuse_habits(text)
     try:
         parsed = Formula(text)
     except FormulaicError as exc:
@@ -87,6 +89,8 @@ def read_formula(text: str) -> ModelFormula:
         raise AnalysisError(f"the formula {text!r} is not of the form 'outcome ~ a + b'")
     if len(left) != 1:
         raise AnalysisError(f"the formula {text!r} has {len(left)} outcomes, expected one before the ~")
+    if not len(right):
+        raise AnalysisError(f"the formula {text!r} has no terms; write '~ 1' to estimate the mean")
     names: dict[str, None] = {}
     quantities = set()
     for factor in (factor for side in (left, right) for term in side for factor in term.factors):
@@ -133,6 +137,22 @@ def build_design(model: ModelFormula, table: pd.DataFrame) -> Design:
     return Design(outcomes[0], y[:, 0], X, tuple(terms))
 
 
+def _refuse_habits(text: str) -> None:
+    """Refuse what is usual elsewhere and says something else here, or nothing."""
+    if re.search(r"[~+*:]\s*\.(?![\w.])", text):
+        raise AnalysisError(f"'.' in the formula {text!r} would mean every other column; name the terms")
+    outside, inner = text, 1
+    while inner:  # nothing within parentheses is meant, as in I(bmi**2) and (a + b)**2
+        outside, inner = re.subn(r"[\w.]*\([^()]*\)", "", outside)
+    power = re.search(r"([A-Za-z_][\w.]*) ?(?:\^|\*\*) ?(\d+)", outside)
+    if power:
+        name, exponent = power.groups()
+        raise AnalysisError(
+            f"{power[0]} in a formula is {name} crossed with itself, which is {name}; "
+            f"write I({name}**{exponent}) for its power"
+        )
+
+
 def _label(column: str) -> str:
     """Write a level as R's reader expects it: `sex[T.Male]` is `sex[Male]`, a code is a whole number."""
     return re.sub(r"\[(\d+)\.0\]", r"[\1]", column.replace("[T.", "["))
@@ -153,6 +173,8 @@ def _names(expression: str, method: str) -> Iterator[tuple[str, bool]]:
 def _walk(node: ast.AST, expression: str, *, quantity: bool) -> Iterator[tuple[str, bool]]:
     if not isinstance(node, _EXPRESSIONS):
         raise AnalysisError(f"{expression!r} in the formula is more than arithmetic and functions; compute it before")
+    if isinstance(node, ast.BitXor):
+        raise AnalysisError(f"{expression!r} in the formula holds ^, which is no power within a function; write **")
     if isinstance(node, ast.Name):
         yield node.id, quantity
         return

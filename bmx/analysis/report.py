@@ -73,8 +73,9 @@ def _rows(fit: Regression) -> list[tuple[str, str, str, str, str, str]]:
 
 def _footer(fit: Regression) -> list[str]:
     summary = fit.summary
-    parts = [
-        f"adj. R2 {_digits(summary.adj_r2, 2, least=2)}",
+    # The intercept alone explains nothing; its R2 is zero but for rounding, and R shows none.
+    parts = [f"adj. R2 {_digits(summary.adj_r2, 2, least=2)}"] if isfinite(summary.f) else []
+    parts += [
         f"AIC {summary.aic:.1f} (counts sigma, as R)",
         f"residual SD {_digits(summary.sigma, 3)} on {summary.df_residual} df",
     ]

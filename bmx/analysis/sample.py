@@ -27,9 +27,11 @@ def choose_rows(columns: Columns) -> Sample:
     Raises
     ------
     AnalysisError
-        No row is complete.
+        There is no row, or none is complete.
     """
     table = columns.table
+    if table.empty:
+        raise AnalysisError("there is no participant to fit: the data have no rows, or where= selects none")
     reasons = np.full(len(table), "", dtype=object)
     for name in reversed(columns.flat):  # the first name is written last, over the others
         missing = table[name].isna().to_numpy()
@@ -41,7 +43,7 @@ def choose_rows(columns: Columns) -> Sample:
     if not complete.any():
         raise AnalysisError(
             f"none of {len(table)} participants has every variable of the formula "
-            f"({count_reasons(dropped) or 'no rows'}); look at the one that is missing most, or at where="
+            f"({count_reasons(dropped)}); look at the one that is missing most, or at where="
         )
     kept = {name: _categories(table[name][complete]) for name in columns.flat}
     return Sample(pd.DataFrame(kept, index=table.index[complete]), dropped)

@@ -51,6 +51,27 @@ def test_read_formula__is_not_outcome_and_terms(formula: str) -> None:
         read_formula(formula)
 
 
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("y ~ 0", "has no terms; write '~ 1' to estimate the mean"),
+        ("y ~ x + .", "'.' in the formula .* would mean every other column; name the terms"),
+        ("y ~ x + x^2", r"x\^2 in a formula is x crossed with itself, which is x; write I\(x\*\*2\)"),
+        ("y ~ z*x ** 3", r"x \*\* 3 in a formula is x crossed with itself"),
+        ("y ~ I(x^2)", r"holds \^, which is no power within a function; write \*\*"),
+    ],
+)
+def test_read_formula__habits_that_mean_something_else_here(formula: str, message: str) -> None:
+    # R and formulaic alike fit x for x^2, and say nothing.
+    with pytest.raises(AnalysisError, match=message):
+        read_formula(formula)
+
+
+@pytest.mark.parametrize("terms", ["(x + z)^2", "(x + C(sex))**2 + I(x**2)", "np.log(x) + I((x - 2)**2) + I(.5 * z)"])
+def test_read_formula__crossing_and_powers_as_they_are_meant(terms: str) -> None:
+    assert "x" in read_formula(f"y ~ {terms}").names
+
+
 def test_read_formula__has_one_outcome() -> None:
     with pytest.raises(AnalysisError, match="has 2 outcomes, expected one"):
         read_formula("y + z ~ x")

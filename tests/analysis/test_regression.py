@@ -129,6 +129,12 @@ def test_regress__terms_are_tidy_and_frozen() -> None:
         ("bmd_spine ~ bmff_spin", "no column 'bmff_spin'; the closest are bmff_spine"),
         ("bmd_spine ~ bmff", "no column 'bmff'; the closest are bmff_spine"),
         ("bmd_spine ~ assessment_centre", r"assessment_centre holds codes, .*: did you mean C\(assessment_centre\)\?"),
+        ("bmd_spine ~ BMI", "no column 'BMI'; the closest are bmi"),
+        ("bmd_spine ~ centre", r"centre holds codes, not a quantity: did you mean C\(centre\)\?"),
+        (
+            "bmd_spine ~ text",
+            r"text holds numbers as text, as '.*': make them numbers with pd.to_numeric\(data\['text'\]",
+        ),
         ("bmd_spine ~ bmi + one", "one is constant: 1 in all 84 rows; leave it out"),
         ("bmd_spine ~ 0 + nil + bmi", "nil is constant: 0 in all"),
         ("bmd_spine ~ bmi + age + double", "double is collinear with bmi: it follows from them exactly"),
@@ -140,10 +146,36 @@ def test_regress__terms_are_tidy_and_frozen() -> None:
 )
 def test_regress__teaches(formula: str, message: str) -> None:
     cohort = r_cohort().assign(
-        one=1, nil=0, empty=np.nan, double=lambda table: 2 * table["bmi"] - 3, date=pd.Timestamp("2015-08-30")
+        one=1,
+        nil=0,
+        empty=np.nan,
+        double=lambda table: 2 * table["bmi"] - 3,
+        date=pd.Timestamp("2015-08-30"),
+        centre=lambda table: table["assessment_centre"],
+        text=lambda table: table["age"].astype(str),
     )
     with pytest.raises(AnalysisError, match=message):
         regress(cohort, formula)
+
+
+def test_regress__text_that_is_meant_as_categories_is_taken() -> None:
+    cohort = r_cohort().assign(centre=lambda table: table["assessment_centre"].astype(str))
+    labels = ["Intercept", "C(centre)[11026]", "C(centre)[11027]"]
+    assert regress(cohort, "bmd_spine ~ C(centre)").terms["term"].tolist() == labels
+    made = cohort.assign(centre=cohort["assessment_centre"].astype("category"))
+    assert regress(made, "bmd_spine ~ centre").terms["term"].tolist()[1:] == ["centre[11026]", "centre[11027]"]
+
+
+def test_regress__numbers_beside_none_are_numbers() -> None:
+    # Such a column has dtype object, and each value would become a category.
+    cohort = r_cohort()
+    mixed = cohort.assign(bmi=cohort["bmi"].astype(object).where(cohort["bmi"].notna(), None))
+    assert str(regress(mixed, "bmd_spine ~ bmi")) == str(regress(cohort, "bmd_spine ~ bmi"))
+
+
+def test_regress__where_selects_nobody() -> None:
+    with pytest.raises(AnalysisError, match=r"there is no participant to fit: .* where= selects none"):
+        regress(r_cohort(), "bmd_spine ~ bmi", where=np.zeros(90, dtype=bool))
 
 
 def test_regress__fewer_rows_than_terms() -> None:
