@@ -147,7 +147,8 @@ def segment_volume(fat: IntVolume, water: IntVolume, model: Model) -> npt.NDArra
     """
     prepared = prepare(fat, water, model.card.input)
     mask = np.zeros(fat.shape, np.uint8)
-    mask[prepared.box] = _predict(prepared.volume, model) > 0
+    if prepared.volume.any():
+        mask[prepared.box] = _predict(prepared.volume, model) > 0
     return mask
 
 

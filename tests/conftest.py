@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -11,8 +12,11 @@ import pytest
 import xarray as xr
 from distributed import Client, LocalCluster
 
+from bmx.ingest.conversion import convert
 from bmx.regions import REGIONS
+from bmx.simulation.cohorts import DIXON, simulate
 from bmx.variables import SLAB_STATUS, VARIABLES
+from tests.cohorts import PAIR, write_models
 
 # A busy machine is not a wrong result.
 hypothesis.settings.register_profile("bmx", deadline=None)
@@ -27,6 +31,20 @@ def threads() -> Iterator[Client]:
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one untrained model of each region."""
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory, threads: Client) -> Path:
+    """Four simulated participants with slab 5 alone: `dixon`, `truth.zarr`, `phenotypes.csv`, `slabs.zarr`."""
+    folder = simulate(tmp_path_factory.mktemp("simulated"), participants=4, seed=1, slabs=(5,), client=threads)
+    convert(folder / DIXON, folder / "slabs.zarr", slabs=(5,), contrasts=PAIR, client=threads)
+    return folder
 
 
 MaxComputes = Callable[[int], AbstractContextManager[None]]
