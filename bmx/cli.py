@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 _errors = Console(stderr=True)
 
-Workers = Annotated[int | None, typer.Option(help="Local worker processes; by default one per core.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Local worker processes; by default one per core.")]
 Participants = Annotated[int, typer.Option(min=1, help="How many to simulate.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same participants.")]
 
@@ -204,7 +204,10 @@ def demo(
     seed: Seed = 2024,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
 ) -> None:
-    """Go the whole way on simulated participants: zips, store, masks, BMFF, QC, DXA, regression, one picture."""
+    """Go the whole way on simulated participants: zips, store, masks, BMFF, QC, DXA, regression, one picture.
+
+    Example: bmx demo --out demo-output --participants 24
+    """
     from bmx.demo import demo as verb
 
     verb(out, participants=participants, seed=seed, workers=workers, echo=typer.echo)
@@ -218,8 +221,9 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         notes = "".join(f"\n  {note}" for note in getattr(exc, "__notes__", ()))
-        _errors.print(f"[bold red]error:[/] {type(exc).__name__}: ", end="")
-        _errors.print(f"{exc}{notes}", markup=False, highlight=False)
+        # Not wrapped: paths in a message are to be copied.
+        _errors.print(f"[bold red]error:[/] {type(exc).__name__}: ", end="", soft_wrap=True)
+        _errors.print(f"{exc}{notes}", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
 

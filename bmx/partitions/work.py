@@ -131,7 +131,7 @@ class WorkFolder:
         """Whether everything of this plan was done and made readable."""
         try:
             content: bytes = self._fs.cat_file(self._path("finished"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return content.decode() == plan.digest
 

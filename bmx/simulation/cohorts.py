@@ -13,7 +13,7 @@ from bmx.acquisition import SLABS, UKB_FIELD
 from bmx.errors import SourceError
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
-from bmx.partitions.work import WorkFolder
+from bmx.partitions.work import WorkFolder, writing_to
 from bmx.phenotypes.fields import load_fields, platform_column
 from bmx.simulation.bodies import simulate_participant
 from bmx.simulation.exams import write_exam
@@ -79,8 +79,9 @@ def simulate(
         if work.read_plan() != plan:
             raise SourceError(f"{folder} already holds another simulated cohort; choose an empty folder or delete it")
     else:
-        (folder / DIXON).mkdir(parents=True, exist_ok=True)
-        create_truth(folder / TRUTH, plan.eids, tuple(sorted(slabs)))
+        with writing_to(str(folder)):
+            (folder / DIXON).mkdir(parents=True, exist_ok=True)
+            create_truth(folder / TRUTH, plan.eids, tuple(sorted(slabs)))
         work.write_plan(plan)
     run_missing(_simulate_one, work, plan, client=client, workers=workers, label="simulate")
     bmff = np.stack([work.read_record(index)["bmff"] for index in range(participants)])
