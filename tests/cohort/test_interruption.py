@@ -42,7 +42,7 @@ def calm(store: Path, untrained: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def everything(results: Path) -> dict[str, bytes]:
-    masks = {f"masks/{name}": data for name, data in contents(Path(masks_beside(str(results)))).items()}
+    masks = {f"masks/{name}": data for name, data in contents(Path(masks_beside(results))).items()}
     return masks | {f"results/{name}": data for name, data in contents(results).items()}
 
 

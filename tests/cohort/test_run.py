@@ -62,7 +62,7 @@ def mine(finished: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def masks_of(results: Path) -> Path:
-    return Path(masks_beside(str(results)))
+    return Path(masks_beside(results))
 
 
 def everything(results: Path) -> dict[str, bytes]:
@@ -78,12 +78,12 @@ def status(results: xr.Dataset) -> list[list[str]]:
 
 def test_run__is_measure_of_segment(store: Path, finished: Path, untrained: Path) -> None:
     """Composing the lazy verbs by hand gives the very same masks, values and attributes."""
-    slabs, results = open_store(store), open_results(str(finished))
+    slabs, results = open_store(store), open_results(finished)
     masks = segment(slabs, models=untrained, regions=REGION).compute(scheduler="synchronous")
     by_hand = measure(slabs, masks=masks).compute(scheduler="synchronous")
     assert_same_values(results, by_hand)
     assert by_hand.attrs.items() <= results.attrs.items()
-    stored = open_masks(str(masks_of(finished)))
+    stored = open_masks(masks_of(finished))
     np.testing.assert_array_equal(stored["slab_4/mask"], masks["slab_4/mask"])
     assert stored["slab_4/mask"].any()
     assert stored["slab_4/region"].to_numpy().tolist() == REGION
@@ -92,7 +92,7 @@ def test_run__is_measure_of_segment(store: Path, finished: Path, untrained: Path
 
 def test_run__says_what_made_it(store: Path, finished: Path, untrained: Path) -> None:
     """A table that is found a year later: of which store, by which models and recipe, and that it isn't of people."""
-    results = open_results(str(finished))
+    results = open_results(finished)
     expected = {
         "bmx_format": "bmx-results",
         "bmx_format_version": 1,
@@ -106,7 +106,7 @@ def test_run__says_what_made_it(store: Path, finished: Path, untrained: Path) ->
     }
     assert expected.items() <= results.attrs.items()
     assert results["model"].to_numpy().tolist() == [load_models(untrained)[name].digest for name in REGION]
-    masks = open_masks(str(masks_of(finished)))
+    masks = open_masks(masks_of(finished))
     assert masks.attrs["bmx_format"] == "bmx-masks"
     assert (masks.attrs["simulated"], masks.attrs["models_simulated"]) == (True, True)
 
@@ -114,7 +114,7 @@ def test_run__says_what_made_it(store: Path, finished: Path, untrained: Path) ->
 def test_run__gives_lazy_results(store: Path, finished: Path, untrained: Path, threads: Client) -> None:
     """What `run` returns is what `open_results` gives."""
     again = run(store, finished, models=untrained, regions=REGION, client=threads)
-    xr.testing.assert_identical(again.compute(), open_results(str(finished)).compute())
+    xr.testing.assert_identical(again.compute(), open_results(finished).compute())
     assert again["bmff"].chunks is not None
 
 
@@ -178,11 +178,11 @@ def test_run__is_not_readable_before_it_is_finished(
                 run(store, results, models=untrained, regions=REGION, client=threads)
         if name == "consolidate":
             with pytest.raises(StoreError, match=r"was begun but not finished; call bmx\.run again"):
-                open_masks(str(masks_of(results)))
+                open_masks(masks_of(results))
         with pytest.raises(StoreError, match="there is no Zarr store at"):
-            open_results(str(results))
+            open_results(results)
     run(store, results, models=untrained, regions=REGION, client=threads)
-    assert status(open_results(str(results))) == [["measured"]] * 3
+    assert status(open_results(results)) == [["measured"]] * 3
 
 
 def test_run__every_participant_has_a_row_and_a_reason(untrained: Path, tmp_path: Path, threads: Client) -> None:
@@ -222,7 +222,7 @@ def test_run__measures_only_what_a_store_has_gained(
     first = masks_of(grown) / "slab_4/mask/c.0.0.0.0.0"
     before = first.stat().st_mtime_ns
     make_store(tmp_path, (3, 4), slabs=(4,), client=threads)
-    assert open_results(str(grown)).sizes["participant"] == 3
+    assert open_results(grown).sizes["participant"] == 3
     with caplog.at_level(logging.INFO, logger="bmx"):
         results = run(store, grown, models=untrained, regions=REGION, client=threads)
     assert "run: 2 of 3 partitions to do" in caplog.text
@@ -239,7 +239,7 @@ def test_run__any_number_of_participants_per_partition_gives_the_same(
     monkeypatch.setattr(conversion, "choose_size", lambda *_, **__: 2)
     convert(store.parent / "dixon", tmp_path / "slabs.zarr", slabs=(4,), client=threads)
     results = run(tmp_path / "slabs.zarr", tmp_path / "r.zarr", models=untrained, regions=REGION, client=threads)
-    assert_same_values(results, open_results(str(finished)))
+    assert_same_values(results, open_results(finished))
     mask = zarr.open_array(masks_of(tmp_path / "r.zarr") / "slab_4/mask", mode="r")
     assert (mask.shards, mask.chunks) == ((2, 1, 46, 174, 224), (1, 1, 46, 174, 224))
     np.testing.assert_array_equal(mask[:], zarr.open_array(masks_of(finished) / "slab_4/mask", mode="r")[:])
