@@ -166,5 +166,5 @@ def _refuse_other_run(before: Plan, now: Plan, target: str) -> None:
 def _what_decides(plan: Plan) -> dict[str, Any]:
     """What the values depend on, by the words of a message; models may lie elsewhere if their weights are the same."""
     options = dict(plan.options)
-    digests = {f"model of {name}": digest for name, (_, digest) in options.pop("models").items()}
+    digests = {f"model of {name}": digest for name, (_, digest) in options.pop("models", {}).items()}
     return {**options, **digests}

@@ -42,8 +42,8 @@ def create_masks(
     """
     with writing_to(url):
         if find_store(url, MASKS_FORMAT, VERSION) is None:
-            root = zarr.create_group(url, zarr_format=3)
-            root.attrs.update({"bmx_format": MASKS_FORMAT, "bmx_format_version": VERSION, **attrs})
+            named = {"bmx_format": MASKS_FORMAT, "bmx_format_version": VERSION, **attrs}
+            zarr.create_group(url, zarr_format=3, attributes=named)
         root = open_for_writing(url)
         create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
         for slab in SLABS.values():
@@ -75,8 +75,9 @@ def write_results(
     attrs: dict[str, Any],
 ) -> None:
     """Write the results store from the records of all partitions; its consolidated metadata are the commit."""
-    root = zarr.open_group(url, mode="w", zarr_format=3)
-    root.attrs.update({"bmx_format": RESULTS_FORMAT, "bmx_format_version": VERSION, **attrs})
+    named = {"bmx_format": RESULTS_FORMAT, "bmx_format_version": VERSION, **attrs}
+    # Created with its name: killed in between, a nameless group would be taken for somebody else's.
+    root = zarr.create_group(url, zarr_format=3, overwrite=True, attributes=named)
     create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
     of_region: dict[str, Any] = {
         "region": list(regions),
@@ -107,9 +108,9 @@ def open_results(results: str | Path) -> xr.Dataset:
     url = str(results)
     check_format(url, RESULTS_FORMAT, VERSION, unfinished="call bmx.run again: it does only what is missing")
     dataset: xr.Dataset = xr.open_zarr(url, chunks={"participant": COLUMN_CHUNK}, consolidated=True)
-    # What holds for a region is four values: kept in memory, so that selecting by them computes nothing.
-    dataset = dataset.set_coords(OF_REGION)
-    dataset = dataset.assign_coords({name: dataset[name].load() for name in OF_REGION})
+    # What holds for a region is four values: read here and now, so that selecting by them computes nothing.
+    at_once = xr.open_zarr(url, chunks=None, consolidated=True)
+    dataset = dataset.assign_coords({name: at_once[name].load() for name in OF_REGION})
     return validate(dataset, "participant", "region", "bmff", "volume", "status", "flags")
 
 

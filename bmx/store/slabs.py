@@ -39,18 +39,17 @@ def create_store(
     """
     with writing_to(url):
         if find_store(url, FORMAT, VERSION) is None:
-            root = zarr.create_group(url, zarr_format=3)
-            root.attrs.update(
-                {
-                    "Conventions": "CF-1.12",
-                    "bmx_format": FORMAT,
-                    "bmx_format_version": VERSION,
-                    "source": f"UK Biobank field {UKB_FIELD}: neck-to-knee Dixon MRI",
-                    "ukb_field": UKB_FIELD,
-                    "ukb_instance": instance,
-                    "partition_size": shard,
-                }
-            )
+            attributes = {
+                "Conventions": "CF-1.12",
+                "bmx_format": FORMAT,
+                "bmx_format_version": VERSION,
+                "source": f"UK Biobank field {UKB_FIELD}: neck-to-knee Dixon MRI",
+                "ukb_field": UKB_FIELD,
+                "ukb_instance": instance,
+                "partition_size": shard,
+            }
+            # Created with its name: killed in between, a nameless group would be taken for somebody else's.
+            zarr.create_group(url, zarr_format=3, attributes=attributes)
         root = open_for_writing(url)
         for number in slabs:
             group = root.require_group(SLABS[number].name)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from bmx.errors import StoreError
+from bmx.store.results import create_masks, masks_beside, open_masks, open_results, write_masks, write_results
+from bmx.variables import variables_of
+from tests.conftest import MaxComputes
+
+EIDS = (30, 10, 20)
+REGIONS = ("spine", "femoral_head", "total_hip")
+MODELS = {"spine": "aa", "femoral_head": "bb", "total_hip": "cc"}
+
+
+def record(rows: int, value: float) -> dict[str, np.ndarray]:
+    """What one partition of a run keeps, the same value everywhere."""
+    kept = {}
+    for variable in variables_of("results"):
+        if variable.dims[0] == "participant":
+            shape = (rows, len(REGIONS), 3)[: len(variable.dims)]
+            dtype = "<U9" if variable.dtype == "string" else variable.dtype
+            kept[variable.name] = np.full(shape, value).astype(dtype)
+    return kept
+
+
+def write(path: Path) -> Path:
+    attrs = {"recipe": "paper", "simulated": True}
+    records = [record(2, 1), record(1, 2)]
+    write_results(str(path), records, eids=EIDS, regions=REGIONS, models=MODELS, attrs=attrs)
+    return path
+
+
+def test_write_results__joins_the_records_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    """EIDs are not sorted; every declared variable is there, with its attributes."""
+    results = open_results(write(tmp_path / "r.zarr"))
+    assert results["participant"].to_numpy().tolist() == list(EIDS)
+    assert results["bmff"].to_numpy().tolist() == [[1.0] * 3, [1.0] * 3, [2.0] * 3]
+    assert results["reason"].to_numpy().tolist() == [["1"] * 3, ["1"] * 3, ["2"] * 3]
+    for variable in variables_of("results"):
+        found = results[variable.name]
+        assert found.dims == variable.dims
+        assert variable.attrs.items() <= found.attrs.items()
+    assert results.attrs["recipe"] == "paper"
+
+
+def test_write_results__is_readable_with_plain_xarray(tmp_path: Path) -> None:
+    """Nobody needs bmx to read a table."""
+    plain = xr.open_zarr(write(tmp_path / "r.zarr"))
+    assert plain["bmff"].sel(region="total_hip").to_numpy().tolist() == [1.0, 1.0, 2.0]
+
+
+def test_write_results__replaces_an_earlier_table_whole(tmp_path: Path) -> None:
+    """A cohort that has grown leaves nothing of the shorter one."""
+    path = write(tmp_path / "r.zarr")
+    (path / "left over").write_text("x")
+    write_results(str(path), [record(1, 5)], eids=(7,), regions=REGIONS, models=MODELS, attrs={})
+    assert open_results(path)["bmff"].to_numpy().tolist() == [[5.0] * 3]
+    assert not (path / "left over").exists()
+
+
+def test_open_results__computes_nothing_and_selects_by_region_for_free(
+    tmp_path: Path, max_computes: MaxComputes
+) -> None:
+    """What describes the four regions is in memory; the columns of 100,000 participants are not."""
+    path = write(tmp_path / "r.zarr")
+    with max_computes(0):
+        results = open_results(path)
+        of_slab_4 = results.sel(region=results["slab"] == 4)
+        assert of_slab_4["region"].to_numpy().tolist() == ["femoral_head", "total_hip"]
+        assert results["model"].to_numpy().tolist() == ["aa", "bb", "cc"]
+    assert results["bmff"].chunks is not None
+
+
+def test_open_masks__shows_nothing_before_the_commit(tmp_path: Path) -> None:
+    """Laid out, half written, then consolidated: only the last can be opened."""
+    from bmx.store.layout import consolidate
+
+    url = str(tmp_path / "r.masks.zarr")
+    create_masks(url, eids=EIDS, shard=2, models=MODELS, attrs={"partition_size": 2})
+    mask = np.ones((2, 2, 46, 174, 224), np.uint8)
+    drawn = xr.DataTree.from_dict({"/slab_4": xr.Dataset({"mask": (("participant", "region", "z", "y", "x"), mask)})})
+    write_masks(url, drawn, start=0)
+    with pytest.raises(StoreError, match=r"was begun but not finished; call bmx\.run again"):
+        open_masks(url)
+    consolidate(url)
+    masks = open_masks(url)
+    assert list(masks.children) == ["slab_2", "slab_4"]
+    assert masks["slab_4/region"].to_numpy().tolist() == ["femoral_head", "total_hip"]
+    assert masks["slab_4/mask"].any(["region", "z", "y", "x"]).to_numpy().tolist() == [True, True, False]
+    assert masks["slab_4/mask"].chunks is not None
+    assert masks["slab_4/mask"].chunks[0] == (2, 1)
+
+
+def test_open_results__refuses_what_is_none(tmp_path: Path) -> None:
+    """Nothing, another format, another version, an unfinished one."""
+    with pytest.raises(StoreError, match=r"there is no Zarr store at .*; expected bmx-results version 1"):
+        open_results(tmp_path / "nowhere.zarr")
+    root = zarr.create_group(tmp_path / "r.zarr", attributes={"bmx_format": "bmx-masks", "bmx_format_version": 1})
+    with pytest.raises(StoreError, match="is not a bmx-results store: its bmx_format is 'bmx-masks'"):
+        open_results(tmp_path / "r.zarr")
+    root.attrs.update({"bmx_format": "bmx-results", "bmx_format_version": 2})
+    with pytest.raises(StoreError, match="has bmx-results version 2, expected 1"):
+        open_results(tmp_path / "r.zarr")
+    root.attrs["bmx_format_version"] = 1
+    with pytest.raises(StoreError, match=r"was begun but not finished; call bmx\.run again"):
+        open_results(tmp_path / "r.zarr")
+
+
+@pytest.mark.parametrize("results", ["out/r.zarr", "out/r.zarr/", Path("out/r.zarr")])
+def test_masks_beside__takes_paths_with_or_without_a_slash(results: str | Path) -> None:
+    assert masks_beside(results) == "out/r.masks.zarr"
