@@ -15,7 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-STEPS = {"femoral_diaphysis": 900, "total_hip": 600, "femoral_head": 600, "spine": 450}
+STEPS = {"femoral_diaphysis": 900, "femoral_head": 700, "total_hip": 600, "spine": 450}
 """The smaller the structure, the longer it takes to find."""
 
 PARTICIPANTS = 160

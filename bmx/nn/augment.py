@@ -1,4 +1,4 @@
-"""Variation of training examples, drawn anew at every step: window, brightness, contrast, shading, noise."""
+"""Variation of training examples, drawn anew at every step: size, window, brightness, contrast, shading, noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def augment(volume: Tensor, mask: Tensor, rng: np.random.Generator) -> tuple[Ten
     ----------
     volume, mask : (z, y, x) float32
     """
-    volume, mask = _window(volume, mask, rng)
+    volume, mask = _window(*_zoom(volume, mask, rng), rng)
     volume = volume.clamp(min=0) ** float(np.exp(rng.normal(0, 0.15))) * float(np.exp(rng.normal(0, 0.1)))
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     coarse = torch.randn((1, 1, 3, 4, 4), generator=generator)
@@ -23,6 +23,15 @@ def augment(volume: Tensor, mask: Tensor, rng: np.random.Generator) -> tuple[Ten
     volume = volume * torch.exp(float(rng.uniform(0, 0.15)) * shading)
     noise = torch.randn(volume.shape, generator=generator)
     return volume + float(rng.uniform(0, 0.03)) * noise, mask
+
+
+def _zoom(volume: Tensor, mask: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Make the body smaller or larger: few examples are of very small or very tall people."""
+    in_plane = rng.uniform(0.85, 1.12)
+    factors = (in_plane * rng.uniform(0.95, 1.05), in_plane, in_plane)
+    size = [max(round(length * factor), 1) for length, factor in zip(volume.shape, factors, strict=True)]
+    both = functional.interpolate(torch.stack([volume, mask])[None], size, mode="trilinear", align_corners=False)[0]
+    return both[0], (both[1] > 0.5).float()
 
 
 def _window(volume: Tensor, mask: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
