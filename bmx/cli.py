@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
 from bmx.acquisition import CONTRASTS, ContrastName
@@ -53,7 +54,11 @@ def options(
 ) -> None:
     """Options before the command hold for all commands."""
     level = logging.ERROR if quiet else logging.INFO
-    handler = RichHandler(console=_errors, show_time=False, show_level=False, show_path=False)
+    handler = RichHandler(
+        console=_errors, show_time=False, show_level=False, show_path=False, highlighter=NullHighlighter()
+    )
+    # Dask tells at INFO of every worker that comes and goes; from others only warnings are news here.
+    handler.addFilter(lambda record: record.name.startswith("bmx") or record.levelno >= logging.WARNING)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
     logging.getLogger("bmx").setLevel(logging.DEBUG if debug else level)
 
