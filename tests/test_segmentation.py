@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bmx.core.preparation import prepare
@@ -83,7 +83,7 @@ def test_segment__draws_only_what_was_asked_for(slabs: xr.DataTree, untrained: P
     np.testing.assert_array_equal(drawn(masks)["slab_4"], drawn(whole)["slab_4"][:, 1:])
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(cuts=st.sets(st.integers(1, 3)), order=st.permutations(range(4)))
 def test_segment__any_chunks_and_order_give_the_same_masks(untrained: Path, cuts: set[int], order: list[int]) -> None:
     """Property: a participant's mask depends on that participant alone."""
