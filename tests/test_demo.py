@@ -26,7 +26,7 @@ def test_demo__the_shipped_weights_measure_simulated_bmff_well(tmp_path: Path) -
     from bmx.evaluation import compare_to_truth, dice_per_participant
     from bmx.simulation.truth import open_truth
 
-    bmx.simulate(tmp_path, participants=3, seed=4242, slabs=(2, 4, 5), workers=2)
+    bmx.simulate(tmp_path, participants=3, seed=4243, slabs=(2, 4, 5), workers=2)
     bmx.convert(tmp_path / "dixon", tmp_path / "slabs.zarr", slabs=(2, 4, 5), workers=2)
     results = bmx.run(tmp_path / "slabs.zarr", tmp_path / "results.zarr", models="simulated", workers=2)
     truth = open_truth(tmp_path)

@@ -17,7 +17,7 @@ from bmx.partitions.work import WorkFolder, writing_to
 from bmx.phenotypes.fields import load_fields, platform_column
 from bmx.simulation.bodies import simulate_participant
 from bmx.simulation.exams import write_exam
-from bmx.simulation.people import draw_people, person_at
+from bmx.simulation.people import draw_people, draw_person
 from bmx.simulation.truth import TRUTH, create_truth, regions_in, true_bmff, write_bmff, write_masks
 
 if TYPE_CHECKING:
@@ -112,16 +112,15 @@ def _simulate_one(work_url: str, index: int) -> None:
     part = plan.partition(index)
     folder = Path(work_url).parent
     seed, slabs = int(plan.options["seed"]), tuple(plan.options["slabs"])
-    person = person_at(draw_people(len(plan.eids), seed), index)
+    person = draw_person(part.eids[0], seed, index)
     simulated = simulate_participant(person, slabs, seed)
     write_masks(folder / TRUTH, index, simulated)
-    eid = int(person["eid"])
     write_exam(
-        folder / DIXON / f"{eid}_{UKB_FIELD}_2_0.zip",
-        eid=eid,
+        folder / DIXON / f"{part.eids[0]}_{UKB_FIELD}_2_0.zip",
+        eid=part.eids[0],
         slabs={number: slab.images for number, slab in simulated.items()},
         affines={number: slab.affine for number, slab in simulated.items()},
-        uid_seed=seed * 10_000_000 + eid,
+        uid_seed=seed * 10_000_000 + part.eids[0],
     )
     bmff = [true_bmff(simulated[region.slab], region) for region in regions_in(slabs)]
     work.write_record(index, {"bmff": np.asarray(bmff, np.float32)})

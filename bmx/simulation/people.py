@@ -73,7 +73,7 @@ def draw_people(n: int, seed: int) -> pd.DataFrame:
     True
     """
     eids = _distinct_eids(n, seed)
-    return pd.DataFrame([_draw_person(eid, np.random.default_rng([seed, index])) for index, eid in enumerate(eids)])
+    return pd.DataFrame([draw_person(eid, seed, index) for index, eid in enumerate(eids)])
 
 
 def person_at(people: pd.DataFrame, index: int) -> dict[str, Any]:
@@ -89,11 +89,12 @@ def _distinct_eids(n: int, seed: int) -> list[int]:
     return list(eids)
 
 
-def _draw_person(eid: int, rng: np.random.Generator) -> dict[str, object]:
-    """One row of `draw_people`."""
+def draw_person(eid: int, seed: int, index: int) -> dict[str, Any]:
+    """Row `index` of `draw_people(…, seed)`, whose EID is known: one of many can be drawn without the others."""
+    rng = np.random.default_rng([seed, index])
     sex = "Male" if rng.random() < 0.38 else "Female"
     male = sex == "Male"
-    person: dict[str, object] = {"eid": eid, "sex": sex, "age": float(rng.integers(60, 70))}
+    person: dict[str, Any] = {"eid": eid, "sex": sex, "age": float(rng.integers(60, 70))}
     person["height"] = float(np.round(rng.normal(175.5 if male else 162.5, 6.3) * 2) / 2)
     person["bmi"] = bmi = float(np.clip(rng.normal(23.2 if male else 22.5, 1.5), 18.5, 25))
 

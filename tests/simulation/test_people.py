@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bmx.regions import REGIONS
-from bmx.simulation.people import BMFF_PERCENT, DENSITY_MODELS, YOUNG_ADULT, draw_people, person_at
+from bmx.simulation.people import BMFF_PERCENT, DENSITY_MODELS, YOUNG_ADULT, draw_people, draw_person, person_at
 from bmx.variables import VARIABLES
 
 
@@ -89,6 +89,11 @@ def test_draw_people__t_scores_are_those_of_their_density(people: pd.DataFrame) 
     for name, (mean, sd) in YOUNG_ADULT.items():
         density = people[name.replace("tscore", "bmd")]
         assert (people[name] - (density - mean) / sd).abs().max() <= 0.05 + 1e-9
+
+
+def test_draw_person__is_the_row_of_everybody(people: pd.DataFrame) -> None:
+    """A worker draws its own participant alone; that must be the one in the phenotype table."""
+    assert draw_person(int(people["eid"][3]), 7, 3) == person_at(people, 3)
 
 
 def test_person_at__gives_one_row_by_its_names(people: pd.DataFrame) -> None:
