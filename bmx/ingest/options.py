@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from bmx.acquisition import CONTRASTS, SLABS, ContrastName
+from bmx.errors import StoreError
 from bmx.partitions.plan import Plan
 
 
@@ -31,8 +32,13 @@ class ConvertOptions:
 
     @classmethod
     def from_plan(cls, plan: Plan) -> Self:
-        """Read them from a plan."""
+        """Read them from a plan; one that a run or a simulation wrote is refused."""
         options = plan.options
+        if missing := [field.name for field in fields(cls) if field.name not in options]:
+            raise StoreError(
+                f"the work folder of this place belongs to something else: its plan lacks {', '.join(missing)}; "
+                "convert into another place, or delete that folder"
+            )
         return cls(
             source=options["source"],
             instance=options["instance"],
