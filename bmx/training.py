@@ -100,7 +100,7 @@ def train(
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
             group["lr"] = options.learning_rate * _schedule(step, options.steps)
-        loss = _train_step(network, optimiser, examples, step, options)
+        loss = _train_step(network, optimiser, examples, step, options, zoom=not get_region(region).fixed_length)
         if not math.isfinite(loss):
             raise ModelError(f"training of {region} diverged at step {step}: the loss is {loss}; lower learning_rate")
         _log(folder, step, loss)
@@ -128,7 +128,13 @@ def held_out_dice(network: RoiUNet, examples: Examples) -> list[float]:
 
 
 def _train_step(
-    network: RoiUNet, optimiser: torch.optim.Optimizer, examples: Examples, step: int, options: TrainingOptions
+    network: RoiUNet,
+    optimiser: torch.optim.Optimizer,
+    examples: Examples,
+    step: int,
+    options: TrainingOptions,
+    *,
+    zoom: bool,
 ) -> float:
     """One example, one update. Everything random depends on the seed and the step alone, so that a resumed
     training takes the same path as one that was never interrupted.
@@ -137,7 +143,7 @@ def _train_step(
     order = np.random.default_rng([options.seed, epoch]).permutation(len(examples))
     rng = np.random.default_rng([options.seed, epoch, place])
     volume, mask = examples[int(order[place])]
-    seen, target = augment(torch.from_numpy(volume), torch.from_numpy(mask.astype(np.float32)), rng)
+    seen, target = augment(torch.from_numpy(volume), torch.from_numpy(mask.astype(np.float32)), rng, zoom=zoom)
     centre = mask_centre(target)
     jitter = torch.from_numpy(rng.uniform(-1, 1, 3).astype(np.float32)) * options.centre_jitter
     optimiser.zero_grad()

@@ -8,14 +8,17 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def augment(volume: Tensor, mask: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def augment(volume: Tensor, mask: Tensor, rng: np.random.Generator, *, zoom: bool = True) -> tuple[Tensor, Tensor]:
     """Vary one example.
 
     Parameters
     ----------
     volume, mask : (z, y, x) float32
+    zoom : whether the body may be made smaller or larger; not where the mask has a fixed length in mm
     """
-    volume, mask = _window(*_zoom(volume, mask, rng), rng)
+    if zoom:
+        volume, mask = _zoom(volume, mask, rng)
+    volume, mask = _window(volume, mask, rng)
     volume = volume.clamp(min=0) ** float(np.exp(rng.normal(0, 0.15))) * float(np.exp(rng.normal(0, 0.1)))
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     coarse = torch.randn((1, 1, 3, 4, 4), generator=generator)

@@ -34,3 +34,11 @@ def test_augment__draws_something_else_each_time() -> None:
     rng = np.random.default_rng(3)
     shapes = {tuple(augment(*example(), rng)[0].shape) for _ in range(8)}
     assert len(shapes) > 4
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_augment__leaves_the_size_alone_where_the_mask_has_a_fixed_length(seed: int) -> None:
+    """The diaphysis is 35 mm long in everybody: a network that saw it scaled lost it (held-out Dice 0.94 to 0.84)."""
+    volume, mask = example()
+    _, target = augment(volume, mask, np.random.default_rng(seed), zoom=False)
+    assert target.sum() == mask.sum()
