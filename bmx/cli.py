@@ -149,6 +149,7 @@ def train(
     region: Annotated[str, typer.Option(help="spine, femoral_head, total_hip or femoral_diaphysis.")],
     simulate: Annotated[int, typer.Option(min=2, help="Number of simulated participants to learn from.")] = 160,
     steps: Annotated[int, typer.Option(min=1, help="Volumes seen.")] = 800,
+    zoom: Annotated[bool, typer.Option("--zoom", help="Make bodies smaller and larger while training.")] = False,
     seed: Seed = 0,
 ) -> None:
     """Train the paper's network on simulated participants. Call it again to go on after an interruption.
@@ -172,7 +173,7 @@ def train(
             held_out=SimulatedExamples(which, max(simulate // 10, 1), seed=2 * seed + 20_002),
             training_data=f"{simulate} participants of bmx simulate, seed {2 * seed + 20_001}",
             simulated=True,
-            options=TrainingOptions(steps=steps, seed=seed),
+            options=TrainingOptions(steps=steps, seed=seed, zoom=zoom),
             progress=lambda done, _, loss: bar.update(
                 task, completed=done, description=f"training {region}, loss {loss:.2f}"
             ),

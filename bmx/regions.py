@@ -21,8 +21,6 @@ class Region:
     """In-plane erosion before measuring, in voxels (paper 2.8: one, none for the diaphysis)."""
     one_piece: bool
     """Whether its mask must hang together; vertebrae lie apart, with discs between them."""
-    fixed_length: bool
-    """Whether its mask has the same length in millimetres in everybody, tall or short."""
     roi_shape: tuple[int, int, int]
     """(z, y, x) voxels of the box that the network cuts out; the paper's 32 where that is enough."""
     meaning: str
@@ -31,18 +29,11 @@ class Region:
 REGIONS: dict[str, Region] = {
     region.name: region
     for region in (
-        Region("spine", 2, "both", 1, False, False, (48, 48, 48), "marrow of all vertebral bodies in slab 2"),
-        Region("femoral_head", 4, "left", 1, True, False, (32, 32, 32), "marrow of the left femoral head"),
-        Region("total_hip", 4, "left", 1, True, False, (32, 32, 48), "marrow of the left neck and between trochanters"),
+        Region("spine", 2, "both", 1, False, (48, 48, 48), "marrow of all vertebral bodies in slab 2"),
+        Region("femoral_head", 4, "left", 1, True, (32, 32, 32), "marrow of the left femoral head"),
+        Region("total_hip", 4, "left", 1, True, (32, 32, 48), "marrow of the left neck and between the trochanters"),
         Region(
-            "femoral_diaphysis",
-            5,
-            "left",
-            0,
-            True,
-            True,
-            (32, 32, 32),
-            "marrow of the left shaft around its narrowest part",
+            "femoral_diaphysis", 5, "left", 0, True, (32, 32, 32), "marrow of the left shaft around its narrowest part"
         ),
     )
 }

@@ -54,6 +54,9 @@ class TrainingOptions:
     """Of the initial weights, the order of the examples and their augmentation."""
     checkpoint_every: int = 50
     """Steps after which the state is written; a killed training goes on from there with equal results."""
+    zoom: bool = False
+    """Whether bodies are made smaller and larger: helps with the smallest people, takes longer to learn, and
+    spoils a mask of fixed length such as the diaphysis."""
     centre_jitter: float = 0.06
     """While training, the ROI is cut around the true centre moved by up to this share of the volume."""
 
@@ -100,7 +103,7 @@ def train(
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
             group["lr"] = options.learning_rate * _schedule(step, options.steps)
-        loss = _train_step(network, optimiser, examples, step, options, zoom=not get_region(region).fixed_length)
+        loss = _train_step(network, optimiser, examples, step, options)
         if not math.isfinite(loss):
             raise ModelError(f"training of {region} diverged at step {step}: the loss is {loss}; lower learning_rate")
         _log(folder, step, loss)
@@ -133,8 +136,6 @@ def _train_step(
     examples: Examples,
     step: int,
     options: TrainingOptions,
-    *,
-    zoom: bool,
 ) -> float:
     """One example, one update. Everything random depends on the seed and the step alone, so that a resumed
     training takes the same path as one that was never interrupted.
@@ -143,7 +144,7 @@ def _train_step(
     order = np.random.default_rng([options.seed, epoch]).permutation(len(examples))
     rng = np.random.default_rng([options.seed, epoch, place])
     volume, mask = examples[int(order[place])]
-    seen, target = augment(torch.from_numpy(volume), torch.from_numpy(mask.astype(np.float32)), rng, zoom=zoom)
+    seen, target = augment(torch.from_numpy(volume), torch.from_numpy(mask.astype(np.float32)), rng, zoom=options.zoom)
     centre = mask_centre(target)
     jitter = torch.from_numpy(rng.uniform(-1, 1, 3).astype(np.float32)) * options.centre_jitter
     optimiser.zero_grad()

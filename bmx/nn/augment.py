@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def augment(volume: Tensor, mask: Tensor, rng: np.random.Generator, *, zoom: bool = True) -> tuple[Tensor, Tensor]:
+def augment(volume: Tensor, mask: Tensor, rng: np.random.Generator, *, zoom: bool) -> tuple[Tensor, Tensor]:
     """Vary one example.
 
     Parameters
