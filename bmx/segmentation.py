@@ -13,7 +13,7 @@ import xarray as xr
 from bmx.acquisition import SLABS, slab_number
 from bmx.core.preparation import prepare
 from bmx.errors import ModelError
-from bmx.models.library import Model, Models, load_models
+from bmx.models.library import Model, Models, best_device, load_models
 from bmx.regions import REGIONS, get_region, regions_of_slab
 from bmx.schema import validate
 from bmx.types import IntVolume
@@ -155,6 +155,7 @@ def segment_volume(fat: IntVolume, water: IntVolume, model: Model) -> npt.NDArra
 def _predict(volume: npt.NDArray[np.float32], model: Model) -> npt.NDArray[Any]:
     import torch
 
+    seen = torch.from_numpy(np.ascontiguousarray(volume))[None, None].to(best_device())
     with torch.inference_mode():
-        logits = model.network()(torch.from_numpy(np.ascontiguousarray(volume))[None, None]).logits
-    return logits[0, 0].numpy()  # type: ignore[no-any-return]  # torch does not say what numpy() gives
+        logits = model.network()(seen).logits
+    return logits[0, 0].cpu().numpy()  # type: ignore[no-any-return]  # torch does not say what numpy() gives

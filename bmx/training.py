@@ -20,7 +20,7 @@ from bmx.acquisition import PIXEL_MM, SLABS
 from bmx.core.overlap import dice
 from bmx.errors import ModelError
 from bmx.models.cards import ModelCard
-from bmx.models.library import Model
+from bmx.models.library import Model, best_device
 from bmx.models.weights import save_weights
 from bmx.nn.augment import augment
 from bmx.nn.build import SIZES, build
@@ -74,7 +74,8 @@ def train(
 ) -> Model:
     """Train one region's network and write a model directory.
 
-    Call it again after an interruption: it goes on from the last checkpoint in `out`.
+    Works on the GPU of this process if it has one. Call it again after an interruption: it goes on from the
+    last checkpoint in `out`, with equal results on the same device.
 
     Parameters
     ----------
@@ -95,7 +96,8 @@ def train(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    network = build(options.architecture, get_region(region), options.sizes or {})
+    # Initial weights are drawn on the CPU, so that they are the same on any device.
+    network = build(options.architecture, get_region(region), options.sizes or {}).to(best_device())
     optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     identity = {key: str(value) for key, value in asdict(options).items()} | {"region": region}
     first = _resume(folder, network, optimiser, identity)
@@ -123,9 +125,10 @@ def train(
 def held_out_dice(network: RoiUNet, examples: Examples) -> list[float]:
     """Dice of each example, with the ROI where the network itself puts it."""
     scores = []
+    device = next(network.parameters()).device
     with torch.inference_mode():
         for volume, mask in examples:
-            logits = network(torch.from_numpy(volume)[None, None]).logits[0, 0].numpy()
+            logits = network(torch.from_numpy(volume)[None, None].to(device)).logits[0, 0].cpu().numpy()
             scores.append(dice(logits > 0, mask))
     return scores
 
@@ -147,9 +150,10 @@ def _train_step(
     seen, target = augment(torch.from_numpy(volume), torch.from_numpy(mask.astype(np.float32)), rng, zoom=options.zoom)
     centre = mask_centre(target)
     jitter = torch.from_numpy(rng.uniform(-1, 1, 3).astype(np.float32)) * options.centre_jitter
+    device = next(network.parameters()).device
     optimiser.zero_grad()
-    prediction = network(seen[None, None], at=(centre + jitter)[None])
-    loss = roi_loss(prediction, target[None, None], centre[None])
+    prediction = network(seen[None, None].to(device), at=(centre + jitter)[None].to(device))
+    loss = roi_loss(prediction, target[None, None].to(device), centre[None].to(device))
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()

@@ -13,6 +13,8 @@ from bmx.models.cards import CARD, ModelCard
 from bmx.regions import REGIONS, get_region
 
 if TYPE_CHECKING:
+    import torch
+
     from bmx.nn.roi_unet import RoiUNet
 
 SHIPPED = Path(__file__).parent / "simulated"
@@ -32,7 +34,7 @@ class Model:
         return self.card.weights_digest
 
     def network(self) -> RoiUNet:
-        """The network, ready to predict; loaded on first use in this process and kept."""
+        """The network on `best_device()`, ready to predict; loaded on first use in this process and kept."""
         return _load_network(self.folder, self.digest)
 
 
@@ -89,6 +91,13 @@ def load_models(models: str | Path | Models, *, regions: tuple[str, ...] = tuple
     return {name: found[name] for name in wanted}
 
 
+def best_device() -> torch.device:
+    """The GPU of this process if it has one, else the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @functools.lru_cache(maxsize=len(REGIONS))
 def _load_network(folder: str, digest: str) -> RoiUNet:
     """The digest is part of the key: a model trained anew in the same folder is loaded anew."""
@@ -98,4 +107,4 @@ def _load_network(folder: str, digest: str) -> RoiUNet:
     card = ModelCard.read(Path(folder))
     network = build(card.architecture, get_region(card.region), card.sizes)
     load_weights(Path(folder), network, digest)
-    return network.eval()
+    return network.to(best_device()).eval()

@@ -93,3 +93,13 @@ def test_roi_loss__falls_as_the_prediction_improves() -> None:
 def test_build__names_the_architectures() -> None:
     with pytest.raises(ValueError, match="'unet'; expected one of roi_attention_unet"):
         build("unet", REGIONS["spine"], {})
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_forward__gives_on_a_gpu_what_it_gives_on_a_cpu(network: torch.nn.Module) -> None:
+    volume = torch.rand(1, 1, 24, 40, 48)
+    expected = network(volume)
+    found = network.to("cuda")(volume.to("cuda"))
+    assert torch.equal(found.start.cpu(), expected.start)
+    torch.testing.assert_close(found.logits.cpu(), expected.logits, rtol=1e-2, atol=1e-2)
