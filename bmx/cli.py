@@ -171,7 +171,7 @@ def train(
             out,
             examples=SimulatedExamples(which, simulate, seed=2 * seed + 20_001),
             held_out=SimulatedExamples(which, max(simulate // 10, 1), seed=2 * seed + 20_002),
-            training_data=f"{simulate} participants of bmx simulate, seed {2 * seed + 20_001}",
+            training_data=f"{simulate} participants of bmx simulate, seed {2 * seed + 20_001}" + ", zoomed" * zoom,
             simulated=True,
             options=TrainingOptions(steps=steps, seed=seed, zoom=zoom),
             progress=lambda done, _, loss: bar.update(
