@@ -88,8 +88,12 @@ def train(
     Raises
     ------
     ModelError
-        If `out` holds the checkpoint of a training with other options.
+        If there are too few examples, or `out` holds the checkpoint of a training with other options.
     """
+    if len(examples) < 2 or len(held_out) < 1:
+        raise ModelError(
+            f"expected at least 2 examples and 1 held out, found {len(examples)} and {len(held_out)}; give more"
+        )
     options = options or TrainingOptions()
     if options.sizes is None and options.architecture in SIZES:
         options = replace(options, sizes=SIZES[options.architecture])
@@ -101,6 +105,7 @@ def train(
     optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     identity = {key: str(value) for key, value in asdict(options).items()} | {"region": region}
     first = _resume(folder, network, optimiser, identity)
+    _forget_curve(folder, first)
 
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
@@ -115,6 +120,8 @@ def train(
             _checkpoint(folder, network, optimiser, identity, step + 1)
 
     scores = held_out_dice(network.eval(), held_out)
+    if not scores:
+        raise ModelError(f"no held-out mask of {region} has a voxel, nor was one drawn: hold out other examples")
     logger.info("%s: held-out Dice %.3f (worst %.3f)", region, np.mean(scores), np.min(scores))
     card = _card(get_region(region), options, training_data, simulated, examples, scores)
     card = ModelCard(**{**asdict(card), "weights_digest": save_weights(folder, network)})
@@ -123,14 +130,14 @@ def train(
 
 
 def held_out_dice(network: RoiUNet, examples: Examples) -> list[float]:
-    """Dice of each example, with the ROI where the network itself puts it."""
+    """Dice of each example, with the ROI where the network itself puts it; none where both masks are empty."""
     scores = []
     device = next(network.parameters()).device
     with torch.inference_mode():
         for volume, mask in examples:
             logits = network(torch.from_numpy(volume)[None, None].to(device)).logits[0, 0].cpu().numpy()
             scores.append(dice(logits > 0, mask))
-    return scores
+    return [score for score in scores if not math.isnan(score)]
 
 
 def _train_step(
@@ -181,10 +188,18 @@ def _log(folder: Path, step: int, loss: float) -> None:
     path = folder / CURVE
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
+        writer = csv.writer(stream, lineterminator="\n")
         if new:
             writer.writerow(["step", "loss"])
         writer.writerow([step, f"{loss:.5f}"])
+
+
+def _forget_curve(folder: Path, step: int) -> None:
+    """Drop what an interrupted training logged after its last checkpoint: these steps are taken again."""
+    path = folder / CURVE
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[: step + 1]), encoding="utf-8") if step else path.unlink()
 
 
 def _checkpoint(
