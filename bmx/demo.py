@@ -17,8 +17,9 @@ from bmx.partitions.cluster import dask_client
 from bmx.phenotypes.join import join
 from bmx.phenotypes.read import read_phenotypes
 from bmx.plot.journey import journey
-from bmx.simulation.cohorts import DIXON, PHENOTYPES, simulate
+from bmx.simulation.cohorts import DIXON, simulate
 from bmx.simulation.people import DENSITY_MODELS
+from bmx.simulation.phenotypes import PHENOTYPES
 from bmx.simulation.truth import open_truth
 from bmx.store.reading import open_store
 from bmx.store.results import masks_beside, open_masks

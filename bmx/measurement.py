@@ -110,7 +110,7 @@ def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") ->
         slabs, "participant", "fat", "water", "affine", "native_slices", "slab_status", "slab_flags", "slab_reason"
     )
     validate(masks, "mask")
-    names = sorted(name for name in masks.children if name.startswith("slab_"))
+    names = sorted(name for name, node in masks.children.items() if name.startswith("slab_") and "mask" in node)
     _check_fit(slabs, masks, names)
     measured = [
         _measure_slab(slabs[name].to_dataset(), masks[name].to_dataset(), slab_number(name), chosen) for name in names

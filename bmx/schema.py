@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bmx.errors import SchemaError
+from bmx.regions import REGIONS
 from bmx.variables import VARIABLES, Variable
 
 Data = TypeVar("Data", xr.Dataset, xr.DataTree)
@@ -19,7 +20,8 @@ def validate(data: Data, *names: str) -> Data:
     Parameters
     ----------
     data : Dataset or DataTree
-        In a tree, variables of a slab are looked for in every child, all others at the root.
+        In a tree, variables of a slab are looked for in every child, masks in every child with a region,
+        all others at the root.
     names : str
         Names declared in `bmx.variables`.
 
@@ -46,9 +48,15 @@ def validate(data: Data, *names: str) -> Data:
         for name in names:
             variable = VARIABLES[name]
             if variable.place in ("slab", "masks"):
-                if not slabs:
+                # What is known of simulated participants has slabs without a region, too.
+                searched = (
+                    slabs
+                    if variable.place == "slab"
+                    else {child: slabs[child] for child in slabs if _has_region(child)}
+                )
+                if not searched:
                     problems.append(f"{name}: expected a tree with children slab_1 ... slab_6, found none")
-                for child, dataset in slabs.items():
+                for child, dataset in searched.items():
                     problems += [f"{child}/{problem}" for problem in _problems(dataset, variable)]
             else:
                 problems += _problems(data.dataset, variable)
@@ -85,6 +93,10 @@ def conform(dataset: xr.Dataset) -> xr.Dataset:
             changed[name] = variable
     coords = {name: variable for name, variable in changed.items() if name in dataset.coords}
     return dataset.assign_coords(coords).assign({name: changed[name] for name in changed if name not in coords})
+
+
+def _has_region(child: str) -> bool:
+    return any(f"slab_{region.slab}" == child for region in REGIONS.values())
 
 
 def _problems(dataset: xr.Dataset, variable: Variable) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Place = Literal["store", "slab", "series", "masks", "results", "qc", "phenotypes"]
+Place = Literal["store", "slab", "series", "masks", "results", "qc", "phenotypes", "truth", "faults"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,28 @@ _DECLARED: tuple[Variable, ...] = (
         "SD (ddof 1) of its centres of mass",
         "qc",
     ),
+    # what is known of simulated participants
+    Variable("labels", _IMAGE, "uint8", "1", "bone that a voxel belongs to", "truth"),
+    Variable("swapped", _IMAGE, "uint8", "1", "1 where fat and water are exchanged", "truth"),
+    Variable(
+        "fat_fraction", _IMAGE, "uint16", "%", "fat fraction without noise, packed; missing without signal", "truth"
+    ),
+    Variable("recipe", ("recipe",), "string", "", "how a fat fraction is computed", "truth"),
+    Variable(
+        "bmff_recipe",
+        ("participant", "recipe", "region"),
+        "float32",
+        "%",
+        "mean fat fraction without noise inside the eroded mask, by recipe",
+        "truth",
+    ),
+    Variable("coverage", _SITE, "float32", "1", "share of the region that lies in its own slab", "truth"),
+    Variable("cause", _SITE, "string", "", "why the region can be expected to fail; empty if it can't", "truth"),
+    Variable("fault_participant", ("fault",), "int64", "1", "EID of who has the fault", "faults"),
+    Variable("fault_name", ("fault",), "string", "", "name of the fault", "faults"),
+    Variable("fault_slab", ("fault",), "uint8", "1", "slab that it concerns; 0 for the whole exam", "faults"),
+    Variable("fault_detail", ("fault",), "string", "", "what was drawn, as key=value", "faults"),
+    Variable("fault_cause", ("fault",), "string", "", "column of the paper's Table 3; empty if none", "faults"),
     # phenotypes (UK Biobank fields: bmx/phenotypes/fields.toml)
     _phenotype("sex", "string", "", "sex, Female or Male (field 31)"),
     _phenotype("age", "float64", "year", "age at the imaging visit (field 21003)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from bmx.acquisition import CONTRASTS, PIXEL_MM, SLABS, ContrastName, slab_top_mm
-from bmx.simulation.exams import write_exam
+from bmx.simulation.exam_zips import write_exam
+from bmx.simulation.exams import Exam, plan_exam
 from bmx.types import Affine, IntVolume
 
 TOP_MM = 900.0
@@ -44,6 +46,25 @@ def affine(slab: int, *, top_mm: float = TOP_MM) -> Affine:
     return np.array([[-PIXEL_MM, 0, 0, x], [0, -PIXEL_MM, 0, y], [0, 0, grid.slice_mm, low]])
 
 
+def clean_exam(
+    slabs: Iterable[int] = (2,),
+    *,
+    contrasts: Iterable[ContrastName] = tuple(CONTRASTS),
+    top_mm: float = TOP_MM,
+    seed: int = 0,
+    manifest: bool = True,
+) -> Exam:
+    """Plan the exam of one participant, to be written or changed."""
+    contrasts = tuple(contrasts)
+    numbers = tuple(slabs)
+    return plan_exam(
+        {slab: images(slab, seed=seed, contrasts=contrasts) for slab in numbers},
+        {slab: affine(slab, top_mm=top_mm) for slab in numbers},
+        seed=seed,
+        manifest=manifest,
+    )
+
+
 def make_exam(
     folder: Path,
     eid: int,
@@ -59,15 +80,18 @@ def make_exam(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{eid}_20201_{instance}_0.zip"
     seed = eid if seed is None else seed
-    write_exam(
-        path,
-        eid=eid,
-        slabs={slab: images(slab, seed=seed, contrasts=contrasts) for slab in slabs},
-        affines={slab: affine(slab, top_mm=top_mm) for slab in slabs},
-        uid_seed=seed,
-        manifest=manifest,
-    )
+    write_exam(path, clean_exam(slabs, contrasts=contrasts, top_mm=top_mm, seed=seed, manifest=manifest))
     return path
+
+
+def read_with_pydicom_alone(path: Path) -> dict[str, list[Dataset]]:
+    """Oracle: number and SeriesDescription of each series -> its images from foot to head."""
+    series = defaultdict(list)
+    for name, data in members(path).items():
+        if name.endswith(".dcm"):
+            image = pydicom.dcmread(io.BytesIO(data))
+            series[f"{image.SeriesNumber} {image.SeriesDescription}"].append(image)
+    return {name: sorted(found, key=lambda one: one.ImagePositionPatient[2]) for name, found in series.items()}
 
 
 def members(path: Path) -> dict[str, bytes]:

@@ -1,81 +1,102 @@
-"""From tissue to the four magnitude images of a two-point Dixon exam."""
+"""The signal of a two-point Dixon acquisition: from protons to two echoes, and from two echoes to fat and water.
+
+What a spoiled gradient echo makes of a tissue: T1 weighting at the protocol's repetition time and flip angle, T2* decay
+until each echo, and a fat spectrum of six peaks that beat against water. None of this can be undone with two
+echoes; it is why a two-point fat fraction isn't a PDFF.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
+import numpy.typing as npt
 
-from bmx.acquisition import ContrastName
-from bmx.types import FloatVolume, IntVolume
+from bmx.acquisition import CONTRASTS, FIELD_STRENGTH_T, FLIP_ANGLE_DEG, REPETITION_TIME_MS
+from bmx.types import FloatVolume
+
+PROTON_MHZ_PER_T = 42.577
+"""Gyromagnetic ratio of the proton, divided by 2π."""
+
+FAT_PEAKS: tuple[tuple[float, float], ...] = (
+    (-3.80, 0.087), (-3.40, 0.693), (-2.60, 0.128), (-1.94, 0.004), (-0.39, 0.039), (0.60, 0.049),
+)  # fmt: skip
+"""Shift from water (ppm) and share of each peak of human fat (Hamilton et al. 2011, NMR Biomed 24:784)."""
+
+_opposed, _in = CONTRASTS["opposed_phase"].echo_time_ms, CONTRASTS["in_phase"].echo_time_ms
+assert _opposed is not None
+assert _in is not None
+ECHO_TIMES_MS: tuple[float, float] = (_opposed, _in)
+"""Of the opposed-phase and the in-phase echo."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """How one exam turns signal into numbers."""
+def steady_state(t1_ms: float) -> float:
+    """Signal of a spoiled gradient echo relative to full relaxation and a 90° pulse, without T2* decay.
 
-    scale: float
-    """Stored value of a signal of 1."""
-    noise: float
-    """Standard deviation of the noise in each channel, relative to a signal of 1."""
-    shading: float
-    """Standard deviation of the log of the smooth sensitivity field."""
+    Examples
+    --------
+    >>> round(steady_state(300), 3), round(steady_state(1000), 3)
+    (0.104, 0.053)
+    """
+    flip = np.deg2rad(FLIP_ANGLE_DEG)
+    left = np.exp(-REPETITION_TIME_MS / t1_ms)
+    return float(np.sin(flip) * (1 - left) / (1 - np.cos(flip) * left))
 
 
-def dixon_images(
-    water: FloatVolume, fat: FloatVolume, receiver: Receiver, rng: np.random.Generator
-) -> dict[ContrastName, IntVolume]:
-    """Magnitude images of a water and a fat signal, with shading, Rician noise and 12-bit rounding.
+def fat_phasor(echo_time_ms: float) -> complex:
+    """Signal of pure fat at an echo, relative to the sum of its peaks in phase; T2* apart.
+
+    Examples
+    --------
+    >>> opposed, in_phase = (fat_phasor(echo) for echo in ECHO_TIMES_MS)
+    >>> opposed.real < -0.7, in_phase.real > 0.7
+    (True, True)
+    """
+    turns = echo_time_ms / 1000 * PROTON_MHZ_PER_T * FIELD_STRENGTH_T
+    return complex(sum(share * np.exp(2j * np.pi * ppm * turns) for ppm, share in FAT_PEAKS))
+
+
+class Echoes(NamedTuple):
+    """Noise-free signal of water and of fat at the two echoes, each before the fat peaks beat (arbitrary units)."""
+
+    water_opposed: FloatVolume
+    water_in: FloatVolume
+    fat_opposed: FloatVolume
+    fat_in: FloatVolume
+
+    def signals(self) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
+        """Complex signal at the opposed-phase and the in-phase echo; the phase of water is zero."""
+        opposed, in_phase = (np.complex64(fat_phasor(echo)) for echo in ECHO_TIMES_MS)
+        return self.water_opposed + opposed * self.fat_opposed, self.water_in + in_phase * self.fat_in
+
+
+class Separated(NamedTuple):
+    """Water and fat as a two-point Dixon reconstruction gives them."""
+
+    water: FloatVolume
+    fat: FloatVolume
+
+
+def separate(opposed: npt.NDArray[Any], in_phase: npt.NDArray[Any]) -> Separated:
+    """Two-point separation of phase-corrected echoes: half of the sum and half of the difference, as magnitudes.
 
     Parameters
     ----------
-    water, fat : (z, y, x) float32, signal of each component; 1 is pure subcutaneous fat
-
-    Returns
-    -------
-    dict of (z, y, x) uint16, at most 4095: in ≈ W + F and opposed ≈ |W - F|, up to noise.
+    opposed, in_phase : (...) float, real part of each echo; opposed is negative where fat dominates
 
     Examples
     --------
-    >>> signal = np.full((4, 8, 8), 0.5, np.float32)
-    >>> clean = Receiver(scale=400, noise=0, shading=0)
-    >>> images = dixon_images(signal, signal, clean, np.random.default_rng(0))
-    >>> {name: int(image[0, 0, 0]) for name, image in images.items()}
-    {'in_phase': 400, 'opposed_phase': 0, 'fat': 200, 'water': 200}
+    >>> separate(np.float32([-0.75, 0.5]), np.float32([1.0, 0.5]))
+    Separated(water=array([0.125, 0.5  ], dtype=float32), fat=array([0.875, 0.   ], dtype=float32))
     """
-    sensitivity = receiver.scale * np.exp(receiver.shading * smooth_field(water.shape, rng))
-    signals: dict[ContrastName, FloatVolume] = {
-        "in_phase": water + fat,
-        "opposed_phase": np.abs(water - fat),
-        "fat": fat,
-        "water": water,
-    }
-    return {name: _magnitude(sensitivity * signal, receiver, rng) for name, signal in signals.items()}
+    return Separated(np.abs(in_phase + opposed) / 2, np.abs(in_phase - opposed) / 2)
 
 
-def smooth_field(
-    shape: tuple[int, ...], rng: np.random.Generator, knots: tuple[int, int, int] = (3, 4, 4)
-) -> FloatVolume:
-    """Random field of SD about 1 that varies over the whole volume (a spline through `knots` random values an axis).
-
-    Examples
-    --------
-    >>> smooth_field((4, 8, 8), np.random.default_rng(0)).shape
-    (4, 8, 8)
-    """
-    field = rng.standard_normal(knots, dtype=np.float32)
-    # One axis after another: far cheaper than interpolating on the full grid.
-    for axis, (count, length) in enumerate(zip(knots, shape, strict=True)):
-        spline = make_interp_spline(np.arange(count), field, k=2, axis=axis)
-        field = spline(np.linspace(0, count - 1, length)).astype(np.float32)
-    return field
-
-
-def _magnitude(signal: FloatVolume, receiver: Receiver, rng: np.random.Generator) -> IntVolume:
-    """Rician magnitude of a real signal, rounded and clipped to 12 bits."""
-    sigma = np.float32(receiver.scale * receiver.noise)
-    real = signal + sigma * rng.standard_normal(signal.shape, dtype=np.float32)
-    imaginary = sigma * rng.standard_normal(signal.shape, dtype=np.float32)
-    rounded: IntVolume = np.clip(np.rint(np.hypot(real, imaginary)), 0, 4095).astype(np.uint16)
-    return rounded
+def two_point_fat_percent(echoes: Echoes) -> FloatVolume:
+    """Noise-free fat fraction 100·F/(F + W) that two points show, (...) float32 percent; NaN without signal."""
+    opposed, in_phase = echoes.signals()
+    water, fat = separate(opposed.real, np.abs(in_phase))
+    total = water + fat
+    percent = np.full(np.shape(total), np.nan, np.float32)
+    np.divide(100 * fat, total, out=percent, where=total > 1e-3)
+    return percent

@@ -7,6 +7,7 @@ from typing import Any
 
 from bmx.errors import did_you_mean
 from bmx.nn.roi_unet import Decoder, Encoder, Locator, RoiUNet
+from bmx.nn.unet import UNet
 from bmx.regions import Region
 
 
@@ -24,6 +25,11 @@ def roi_attention_unet(region: Region, *, widths: Sequence[int], grid: int) -> R
         decoder=Decoder(tuple(widths)),
         roi=region.roi_shape,
     )
+
+
+def spine_unet(classes: int) -> UNet:
+    """A small 3-D U-Net for vertebrae on a crop of some 300,000 voxels: what two cores train in half an hour."""
+    return UNet((12, 24, 48, 72), classes)
 
 
 ARCHITECTURES: dict[str, Callable[..., RoiUNet]] = {"roi_attention_unet": roi_attention_unet}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from bmx.acquisition import SLABS, UKB_FIELD
@@ -14,27 +12,19 @@ from bmx.errors import SourceError
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder, writing_to
-from bmx.phenotypes.fields import load_fields, platform_column
-from bmx.simulation.bodies import simulate_participant
-from bmx.simulation.exams import write_exam
-from bmx.simulation.people import draw_people, draw_person
-from bmx.simulation.truth import TRUTH, create_truth, regions_in, true_bmff, write_bmff, write_masks
+from bmx.simulation.exam_zips import write_exam
+from bmx.simulation.faults.apply import apply_faults, damage_file
+from bmx.simulation.faults.draw import FaultChoice, FaultPlan
+from bmx.simulation.people import draw_people, draw_person, person_at
+from bmx.simulation.phenotypes import PHENOTYPES, write_phenotypes
+from bmx.simulation.truth import TRUTH, create_truth, describe, regions_in, write_tables, write_volumes
+from bmx.simulation.visits import simulate_visit
 
 if TYPE_CHECKING:
     from distributed import Client
 
-logger = logging.getLogger(__name__)
-
 DIXON = "dixon"
-PHENOTYPES = "phenotypes.csv"
 _WORK = "simulation.work"
-
-_EXPORTED = (
-    "sex", "age", "height", "bmi", "assessment_centre", "bmd_spine", "tscore_spine", "bmd_femoral_neck",
-    "tscore_femoral_neck", "bmd_total_hip", "tscore_total_hip", "bmd_femoral_shaft", "android_fat", "gynoid_fat",
-    "legs_fat", "trunk_fat", "total_fat", "vat_mass",
-)  # fmt: skip
-"""Phenotypes of a simulated person, in the order of the table's columns."""
 
 
 def simulate(
@@ -43,14 +33,16 @@ def simulate(
     participants: int = 24,
     seed: int = 0,
     slabs: tuple[int, ...] = (1, 2, 3, 4, 5, 6),
+    faults: FaultChoice = "none",
+    maps: bool = True,
     client: Client | None = None,
     workers: int | None = None,
 ) -> Path:
     """Simulate a cohort as UK Biobank would deliver it, with everything about it known.
 
     Writes `OUT/dixon/EID_20201_2_0.zip` (single-frame DICOM, all four contrasts), `OUT/truth.zarr`
-    (masks of the four regions and their BMFF, see `bmx.simulation.truth.open_truth`) and
-    `OUT/phenotypes.csv` (columns of the Research Analysis Platform). Bone mineral density follows the
+    (masks, labels of bones, fat fraction without noise, BMFF, faults; see `bmx.simulation.truth.open_truth`)
+    and `OUT/phenotypes.csv` (columns of the Research Analysis Platform). Bone mineral density follows the
     BMFF that was drawn for the person, sex and BMI by the paper's Models 4.2, 5.5, 6.2 and 7.2.
 
     Call it again after an interruption: only the missing participants are made.
@@ -60,20 +52,27 @@ def simulate(
     participants : number of people; the first k are the same whatever it is
     seed : the same seed gives the same bytes, whatever the number of workers
     slabs : which of the six slabs the exams hold
+    faults : what goes wrong, by names of `bmx.simulation.faults.registry.FAULTS`
+        `none`; `paper`, at the rates of its Table 3; names, of which participants get one each in turn
+        (`a+b`: both at once); or a rate for each name. A person is otherwise the same with a fault as without.
+    maps : whether the truth holds fat fraction without noise, voxel by voxel (some 4 MB a participant)
     client, workers : Dask client to work on, or the number of local worker processes
 
     Raises
     ------
     SourceError
-        If `out` already holds a cohort simulated otherwise.
+        If `out` already holds a cohort simulated otherwise, or a fault is unknown or impossible.
     """
     folder = Path(out)
     if unknown := sorted(set(slabs) - set(SLABS)):
         raise SourceError(f"there is no slab {unknown[0]}; expected some of {', '.join(map(str, SLABS))}")
     if participants < 1:
         raise SourceError(f"participants must be at least 1, found {participants}")
+    slabs = tuple(sorted(set(slabs)))
+    fault_plan = FaultPlan.parse(faults, slabs=slabs)
     people = draw_people(participants, seed)
-    plan = Plan(tuple(int(eid) for eid in people["eid"]), 1, {"seed": seed, "slabs": sorted(slabs)})
+    options = {"seed": seed, "slabs": list(slabs), "maps": maps, "faults": fault_plan.for_options()}
+    plan = Plan(tuple(int(eid) for eid in people["eid"]), 1, options)
     work = WorkFolder(str(folder / _WORK))
     if work.has_plan():
         if work.read_plan() != plan:
@@ -81,47 +80,41 @@ def simulate(
     else:
         with writing_to(str(folder)):
             (folder / DIXON).mkdir(parents=True, exist_ok=True)
-            create_truth(folder / TRUTH, plan.eids, tuple(sorted(slabs)))
+            create_truth(folder / TRUTH, plan.eids, slabs, maps=maps)
         work.write_plan(plan)
     run_missing(_simulate_one, work, plan, client=client, workers=workers, label="simulate")
-    bmff = np.stack([work.read_record(index)["bmff"] for index in range(participants)])
-    write_bmff(folder / TRUTH, bmff, regions_in(tuple(sorted(slabs))))
-    write_phenotypes(folder / PHENOTYPES, people)
+    records = [work.read_record(index) for index in range(participants)]
+    write_tables(folder / TRUTH, records, regions_in(slabs))
+    write_phenotypes(folder / PHENOTYPES, _as_imaged(people, fault_plan, seed))
     return folder
 
 
-def write_phenotypes(path: Path, people: pd.DataFrame) -> None:
-    """Write a table as the Research Analysis Platform exports it: sex as code, VAT in grams."""
-    table = people.assign(
-        sex=(people["sex"] == "Male").astype(int),
-        age=people["age"].astype(int),
-        vat_mass=(people["vat_mass"] * 1000).round().astype(int),
-        assessment_centre=np.array([11025, 11026, 11027])[people["eid"] % 3],
-    )
-    decimals = {"bmi": 4, "bmd_spine": 3, "bmd_femoral_neck": 3, "bmd_total_hip": 3, "bmd_femoral_shaft": 3}
-    decimals |= dict.fromkeys(("android_fat", "gynoid_fat", "legs_fat", "trunk_fat", "total_fat"), 1)
-    known = load_fields()
-    columns = {"eid": "eid"} | {name: platform_column(known[name], instance=2) for name in _EXPORTED}
-    table[list(columns)].round(decimals).rename(columns=columns).to_csv(path, index=False)
+def _as_imaged(people: pd.DataFrame, plan: FaultPlan, seed: int) -> pd.DataFrame:
+    """People after the faults that concern them: a very short one is very short in the table, too."""
+    changed = people.copy()
+    for index in range(len(people)):
+        names = plan.names(seed=seed, index=index)
+        person = person_at(people, index)
+        imaged, labels = apply_faults("person", person, names, seed=seed, index=index)
+        if labels:
+            changed.loc[index, list(imaged)] = list(imaged.values())
+    return changed
 
 
 def _simulate_one(work_url: str, index: int) -> None:
-    """One participant: masks, then the zip, then the record with the true BMFF, then the marker."""
+    """One participant: volumes of the truth, then the zip, then the record with the rest, then the marker."""
     work = WorkFolder(work_url)
     plan = work.read_plan()
     part = plan.partition(index)
+    eid = part.eids[0]
     folder = Path(work_url).parent
-    seed, slabs = int(plan.options["seed"]), tuple(plan.options["slabs"])
-    person = draw_person(part.eids[0], seed, index)
-    simulated = simulate_participant(person, slabs, seed)
-    write_masks(folder / TRUTH, index, simulated)
-    write_exam(
-        folder / DIXON / f"{part.eids[0]}_{UKB_FIELD}_2_0.zip",
-        eid=part.eids[0],
-        slabs={number: slab.images for number, slab in simulated.items()},
-        affines={number: slab.affine for number, slab in simulated.items()},
-        uid_seed=seed * 10_000_000 + part.eids[0],
-    )
-    bmff = [true_bmff(simulated[region.slab], region) for region in regions_in(slabs)]
-    work.write_record(index, {"bmff": np.asarray(bmff, np.float32)})
+    seed, slabs, maps = int(plan.options["seed"]), tuple(plan.options["slabs"]), bool(plan.options["maps"])
+    names = FaultPlan.from_options(plan.options["faults"]).names(seed=seed, index=index)
+    person = draw_person(eid, seed, index)
+    visit = simulate_visit(person, index=index, slabs=slabs, seed=seed, faults=names)
+    write_volumes(folder / TRUTH, index, visit.slabs, maps=maps)
+    path = folder / DIXON / f"{eid}_{UKB_FIELD}_2_0.zip"
+    write_exam(path, visit.exam)
+    of_file = damage_file(path, names, seed=seed, index=index)
+    work.write_record(index, describe(eid, visit.slabs, (*visit.faults, *of_file), regions_in(slabs)))
     work.write_marker(index, part.digest)

@@ -1,198 +1,206 @@
-"""Write one exam as the archive holds it: a flat zip of single-frame DICOM files and a manifest.
+"""What one exam consists of: series of images as a scanner would describe them, and a manifest.
 
-What the files look like is DOMAIN's sections 1 and 2: names are UIDs and say nothing about order,
-even slabs are stored from head to foot and odd ones from foot to head, the manifest has dates with
-an unquoted comma. The same input gives the same bytes.
+`plan_exam` gives a clean exam as DOMAIN's sections 1 and 2 describe it; `bmx.simulation.faults`
+changes it, `bmx.simulation.dicom_files` writes it. The same seed gives the same exam.
 """
 
 from __future__ import annotations
 
 import datetime
 import hashlib
-import io
-import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
-import pydicom
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
-from pydicom.valuerep import format_number_as_ds
 
-from bmx.acquisition import (
-    CONTRASTS,
-    FIELD_STRENGTH_T,
-    FLIP_ANGLE_DEG,
-    REPETITION_TIME_MS,
-    UKB_FIELD,
-    ContrastName,
-)
-from bmx.sources.dicom_tags import SIMULATED_COMMENT
+from bmx.acquisition import CONTRASTS, ContrastName
 from bmx.types import Affine, IntVolume
 
 _BREATH_HOLD = (2, 3, 4)
 _FIRST_DAY = datetime.date(2014, 5, 1)
 _DAYS = 2000
-_RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
+_BEGIN = datetime.time(9)
+_SLAB_SECONDS = 30
+_ATTEMPT_MINUTES = 10
+
+FileMeta = Literal["right", "missing", "wrong_syntax"]
 
 
-def write_exam(
-    path: str | Path,
-    *,
-    eid: int,
-    slabs: Mapping[int, Mapping[ContrastName, IntVolume]],
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What all series of one study share."""
+
+    uid: str
+    patient: str
+    """Pseudonym; the EID is in the name of the zip alone."""
+    begun: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesImages:
+    """One DICOM series: its voxels, where they lie, and what its headers say."""
+
+    slab: int
+    """0 if it is of no slab."""
+    contrast: ContrastName | None
+    volume: IntVolume
+    """(z, y, x) uint16, arbitrary scanner units."""
+    affine: Affine
+    """Voxel index (x, y, z, 1) to RAS+ millimetres."""
+    study: Study
+    key: str
+    """What the UIDs of its images are made from; no two series of an exam share it."""
+    uid: str
+    frame_uid: str
+    number: int
+    protocol: str
+    description: str
+    image_type: tuple[str, ...]
+    echo_time_ms: float
+    acquired: datetime.datetime
+    descending: bool
+    """Whether the first image is the one nearest to the head."""
+    first_instance: int = 1
+    missing: tuple[int, ...] = ()
+    """Slices that are not written."""
+    damaged: tuple[int, ...] = ()
+    """Slices whose bytes are changed after they were compressed."""
+
+    def __post_init__(self) -> None:
+        if self.volume.ndim != 3 or self.volume.dtype != np.uint16:
+            raise ValueError(f"a volume must be (z, y, x) uint16, found {self.volume.ndim} dims of {self.volume.dtype}")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A table of all files that is added to the zip."""
+
+    name: str = "manifest.csv"
+    wrong: bool = False
+    """Whether it leaves out a series and describes the others as their neighbours."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exam:
+    """Everything in one zip."""
+
+    seed: int
+    """Decides the UIDs of all images."""
+    series: tuple[SeriesImages, ...]
+    """In the order of acquisition."""
+    manifests: tuple[Manifest, ...] = (Manifest(),)
+    others: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that are no images, by name."""
+    file_meta: FileMeta = "right"
+    order_seed: int = 0
+    """Members stand in the order of their names; any other number shuffles them."""
+
+    @property
+    def slabs(self) -> tuple[int, ...]:
+        """Slabs that it holds images of."""
+        return tuple(sorted({series.slab for series in self.series} - {0}))
+
+    @property
+    def last_number(self) -> int:
+        """Highest series number; 0 if there is no series."""
+        return max((series.number for series in self.series), default=0)
+
+    def find(self, slab: int, contrast: ContrastName) -> int:
+        """Index of the newest series of this slab and contrast."""
+        return max(i for i, one in enumerate(self.series) if (one.slab, one.contrast) == (slab, contrast))
+
+    def with_series(self, changed: Mapping[int, SeriesImages]) -> Exam:
+        """Give this exam with some of its series, by index, exchanged for others."""
+        return replace(self, series=tuple(changed.get(i, one) for i, one in enumerate(self.series)))
+
+
+def make_uid(seed: int, *role: object) -> str:
+    """A UID for this role, the same in every run (ISO form 2.25: a 128-bit number)."""
+    return f"2.25.{_hash(seed, *role)}"
+
+
+def plan_exam(
+    images: Mapping[int, Mapping[ContrastName, IntVolume]],
     affines: Mapping[int, Affine],
-    uid_seed: int,
+    *,
+    seed: int,
+    attempt: int = 0,
     manifest: bool = True,
-) -> None:
-    """Write one participant's exam as `EID_20201_I_0.zip`.
+) -> Exam:
+    """Plan a clean exam.
 
     Parameters
     ----------
-    path : path of the zip file
-        Its name must start with `EID_20201_`: the archive says nowhere else who it is.
-    eid : int
-        Participant; not written into any file.
-    slabs : slab number -> contrast -> (z, y, x) uint16, arbitrary scanner units
+    images : slab number -> contrast -> (z, y, x) uint16, arbitrary scanner units
         Any slabs, any contrasts of them; z towards Superior, y towards Posterior, x towards Left.
     affines : slab number -> (3, 4) float64
         Voxel index (x, y, z, 1) to RAS+ millimetres.
-    uid_seed : int
-        Decides all UIDs, the pseudonym and the date; give every exam its own.
+    seed : int
+        Decides all UIDs, the pseudonym and the date; give every participant their own.
+    attempt : int
+        Gives the exam UIDs of its own for series and frame, though the study is the same.
     manifest : bool
         Whether to add `manifest.csv`.
 
     Raises
     ------
     ValueError
-        If the name of the file is another participant's, or a volume isn't (z, y, x) uint16.
+        If a volume isn't (z, y, x) uint16.
     """
-    path = Path(path)
-    if not path.name.startswith(f"{eid}_{UKB_FIELD}_") or path.suffix != ".zip":
-        raise ValueError(f"an exam of {eid} must be called {eid}_{UKB_FIELD}_I_0.zip, found {path.name!r}")
-    study = _Study.from_seed(uid_seed)
-    members: dict[str, bytes] = {}
-    rows = ["filename,patientid,date,seriesid,series discription"]
-    for slab in sorted(slabs):
-        for offset, contrast in enumerate(name for name in CONTRASTS if name in slabs[slab]):
-            template = _series(study, slab, contrast, offset)
-            for name, content in _files(
-                template, study, slabs[slab][contrast], affines[slab], descending=slab % 2 == 0
-            ):
-                members[name] = content
-                rows.append(
-                    f"{name},{study.patient},{study.date:%b} {study.date.day}, {study.date.year},"
-                    f"{template.SeriesInstanceUID},{template.SeriesDescription}"
+    number = _hash(seed, "study")
+    day = _FIRST_DAY + datetime.timedelta(days=number % _DAYS)
+    begun = datetime.datetime.combine(day, _BEGIN)
+    study = Study(make_uid(seed, "study"), f"sim{number % 10**10:010d}", begun)
+    role = ("attempt", attempt) if attempt else ()
+    series = []
+    for slab in sorted(images):
+        protocol = "Dixon_BH_17s" if slab in _BREATH_HOLD else "Dixon_noBH"
+        for offset, contrast in enumerate(name for name in CONTRASTS if name in images[slab]):
+            kind = CONTRASTS[contrast]
+            uid = make_uid(seed, "series", slab, contrast, *role)
+            series.append(
+                SeriesImages(
+                    slab=slab,
+                    contrast=contrast,
+                    volume=images[slab][contrast],
+                    affine=affines[slab],
+                    study=study,
+                    key=uid,
+                    uid=uid,
+                    frame_uid=make_uid(seed, "frame", *role),
+                    number=len(CONTRASTS) * (slab - 1) + 1 + offset,
+                    protocol=protocol,
+                    description=f"{protocol}_{kind.suffix}",
+                    image_type=("DERIVED", "PRIMARY", "DIXON", kind.image_types[0]),
+                    # The scanner writes the first echo's time on the computed fat and water images.
+                    echo_time_ms=kind.echo_time_ms or CONTRASTS["opposed_phase"].echo_time_ms or 0.0,
+                    acquired=begun + datetime.timedelta(seconds=_SLAB_SECONDS * slab),
+                    # Even slabs are stored from head to foot, odd ones from foot to head.
+                    descending=slab % 2 == 0,
                 )
-    if manifest:
-        members["manifest.csv"] = ("\n".join(rows) + "\n").encode()
-    _write_zip(path, members)
+            )
+    return Exam(seed, tuple(series), (Manifest(),) if manifest else ())
 
 
-@dataclass(frozen=True, slots=True)
-class _Study:
-    """What all files of one exam share."""
+def append_exam(earlier: Exam, later: Exam, *, own_study: bool = False) -> Exam:
+    """Put an exam after an earlier attempt, as a scanner does when it is begun again.
 
-    seed: int
-    patient: str
-    date: datetime.date
-
-    @classmethod
-    def from_seed(cls, seed: int) -> _Study:
-        number = _hash(seed, "study")
-        return cls(seed, f"sim{number % 10**10:010d}", _FIRST_DAY + datetime.timedelta(days=number % _DAYS))
-
-    def uid(self, *role: object) -> UID:
-        """A UID for this role, the same in every run (ISO form 2.25: a 128-bit number)."""
-        return UID(f"2.25.{_hash(self.seed, *role)}")
+    The series of the earlier attempt are numbered from 1 without a gap, those of the later one go on from
+    there; as a study of its own the attempt keeps its numbers, and the later one repeats them.
+    """
+    wait = datetime.timedelta(minutes=_ATTEMPT_MINUTES)
+    if own_study:
+        study = replace(earlier.series[0].study, uid=make_uid(later.seed, "study", "earlier"))
+        first = tuple(replace(one, study=study) for one in earlier.series)
+        now = replace(later.series[0].study, begun=later.series[0].study.begun + wait)
+        then = tuple(replace(one, study=now, acquired=one.acquired + wait) for one in later.series)
+    else:
+        first = tuple(replace(one, number=number) for number, one in enumerate(earlier.series, start=1))
+        then = tuple(replace(one, number=one.number + len(first), acquired=one.acquired + wait) for one in later.series)
+    return replace(later, series=(*first, *then))
 
 
 def _hash(*parts: object) -> int:
     text = "/".join(map(str, parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
-
-
-def _series(study: _Study, slab: int, contrast: ContrastName, offset: int) -> FileDataset:
-    """Header of one series, without what differs from slice to slice."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = study.uid("implementation")
-    header = FileDataset("", {}, preamble=b"\0" * 128, file_meta=meta)
-    kind = CONTRASTS[contrast]
-    start = datetime.datetime.combine(study.date, datetime.time(9)) + datetime.timedelta(seconds=30 * slab)
-    protocol = "Dixon_BH_17s" if slab in _BREATH_HOLD else "Dixon_noBH"
-    header.ImageType = ["DERIVED", "PRIMARY", "DIXON", kind.image_types[0]]
-    header.SOPClassUID = MRImageStorage
-    header.StudyDate = header.SeriesDate = header.AcquisitionDate = f"{study.date:%Y%m%d}"
-    header.StudyTime = "090000.000000"
-    header.SeriesTime = header.AcquisitionTime = f"{start:%H%M%S.%f}"
-    header.Modality = "MR"
-    header.Manufacturer = "SIEMENS"
-    header.ManufacturerModelName = "Aera"
-    header.SeriesDescription = f"{protocol}_{kind.suffix}"
-    header.ProtocolName = protocol
-    header.PatientName = header.PatientID = study.patient
-    header.PatientPosition = "HFS"
-    header.ImageComments = SIMULATED_COMMENT
-    header.RepetitionTime = REPETITION_TIME_MS
-    # The scanner writes the first echo's time on the computed fat and water images.
-    header.EchoTime = kind.echo_time_ms or CONTRASTS["opposed_phase"].echo_time_ms
-    header.FlipAngle = FLIP_ANGLE_DEG
-    header.MagneticFieldStrength = FIELD_STRENGTH_T
-    header.StudyInstanceUID = study.uid("study")
-    header.SeriesInstanceUID = study.uid("series", slab, contrast)
-    header.FrameOfReferenceUID = study.uid("frame")
-    header.SeriesNumber = 4 * (slab - 1) + 1 + offset
-    header.AcquisitionNumber = 1
-    header.SamplesPerPixel = 1
-    header.PhotometricInterpretation = "MONOCHROME2"
-    header.BitsAllocated = header.BitsStored = 16
-    header.HighBit = 15
-    header.PixelRepresentation = 0
-    return header
-
-
-def _files(
-    header: FileDataset, study: _Study, volume: IntVolume, affine: Affine, *, descending: bool
-) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the files of one series, one per slice."""
-    if volume.ndim != 3 or volume.dtype != np.uint16:
-        raise ValueError(f"a volume must be (z, y, x) uint16, found {volume.ndim} dims of {volume.dtype}")
-    slices, header.Rows, header.Columns = volume.shape
-    lps = affine * _RAS_TO_LPS[:, None]
-    step_x, step_y, step_z = np.linalg.norm(lps[:, :3], axis=0)
-    header.PixelSpacing = _decimal(step_y, step_x)
-    header.SliceThickness = _decimal(step_z)[0]
-    header.ImageOrientationPatient = _decimal(*lps[:, 0] / step_x, *lps[:, 1] / step_y)
-    pixels = np.ascontiguousarray(volume, dtype="<u2")
-    for instance, z in enumerate(range(slices - 1, -1, -1) if descending else range(slices), start=1):
-        uid = study.uid("image", header.SeriesInstanceUID, z)
-        header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = uid
-        header.InstanceNumber = instance
-        header.ImagePositionPatient = _decimal(*(lps[:, 3] + z * lps[:, 2]))
-        header.PixelData = pixels[z].tobytes()
-        buffer = io.BytesIO()
-        pydicom.dcmwrite(buffer, header, enforce_file_format=True)
-        yield f"{uid}.dcm", buffer.getvalue()
-
-
-def _decimal(*values: float) -> list[str]:
-    """Decimal strings of at most 16 characters, as the standard wants them."""
-    # Adding zero turns -0.0 into 0.0.
-    return [format_number_as_ds(float(value) + 0.0) for value in values]
-
-
-def _write_zip(path: Path, members: Mapping[str, bytes]) -> None:
-    """Write a zip whose bytes depend on its members alone; a half-written one never has the final name."""
-    partial = path.with_name(path.name + ".partial")
-    with zipfile.ZipFile(partial, "w") as archive:
-        for name in sorted(members):
-            info = zipfile.ZipInfo(name)  # dated 1980: the clock must not enter
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            # Level 1 takes a third of the default's time for 10 % more bytes.
-            archive.writestr(info, members[name], compresslevel=1)
-    partial.replace(path)

@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bmx.core.dixon_signal import Receiver, dixon_images
+from bmx.core.dixon_signal import Echoes
 from bmx.core.physics import physics_residual
+from bmx.core.receiver import Receiver, dixon_images
 
 
 def phantom(noise: float, seed: int) -> dict[str, np.ndarray]:
@@ -14,7 +15,8 @@ def phantom(noise: float, seed: int) -> dict[str, np.ndarray]:
     share = rng.uniform(0.05, 0.95, (8, 24, 24)).astype(np.float32)
     body = np.zeros_like(share)
     body[:, 6:18, 6:18] = 1
-    return dixon_images((1 - share) * body, share * body, Receiver(400, noise, 0.1), rng)
+    water, fat = (1 - share) * body, share * body
+    return dixon_images(Echoes(water, water, fat, fat), Receiver(400, noise, 0.1), rng)
 
 
 @given(st.integers(0, 50))

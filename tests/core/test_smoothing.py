@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bmx.core.smoothing import neighbour_mean
+from bmx.core.smoothing import gaussian_in_plane, mean_inside, neighbour_mean
 
 images = hnp.arrays(np.uint16, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6))
 
@@ -32,3 +33,26 @@ def test_neighbour_mean__of_a_crop_equals_that_of_the_whole(image: npt.NDArray[n
     offset = low - crop[0].start
     inner = tuple(slice(offset, offset + high - low) for _ in range(3))
     np.testing.assert_array_equal(neighbour_mean(image[crop])[inner], whole)
+
+
+def test_mean_inside__never_looks_across_the_border() -> None:
+    """Property: whatever lies outside the mask, the numbers inside are the same; oracle: voxel by voxel."""
+    rng = np.random.default_rng(0)
+    image, mask = rng.uniform(0, 100, (5, 8, 9)), rng.random((5, 8, 9)) < 0.6
+    found = mean_inside(image, mask)
+    other = mean_inside(np.where(mask, image, 1e6), mask)
+    np.testing.assert_array_equal(found, other)
+    for z, y, x in np.argwhere(mask):
+        near = (slice(max(z - 1, 0), z + 2), slice(max(y - 1, 0), y + 2), slice(max(x - 1, 0), x + 2))
+        assert found[z, y, x] == pytest.approx(image[near][mask[near]].mean(), rel=1e-6)
+    assert np.isnan(found[~mask]).all()
+
+
+def test_gaussian_in_plane__leaves_slices_apart() -> None:
+    """A spike spreads within its slice only, and keeps its sum."""
+    image = np.zeros((3, 41, 41), np.uint16)
+    image[1, 20, 20] = 1000
+    smooth = gaussian_in_plane(image, sigma=2)
+    assert not smooth[[0, 2]].any()
+    assert smooth[1].sum() == pytest.approx(1000, rel=1e-4)
+    assert smooth[1, 20, 20] == pytest.approx(1000 / (2 * np.pi * 4), rel=0.02)

@@ -10,10 +10,10 @@ from scipy import ndimage
 from bmx.acquisition import CONTRASTS, SLABS
 from bmx.core.geometry import centroid
 from bmx.regions import REGIONS, Region
-from bmx.simulation.anatomy import draw_anatomy
-from bmx.simulation.bodies import SimulatedSlab, simulate_participant
+from bmx.simulation.anatomy.body import draw_anatomy
+from bmx.simulation.bodies import LANDMARK_MM, Placement, SimulatedSlab, draw_body, image_body, simulate_participant
 from bmx.simulation.people import draw_people, person_at
-from bmx.simulation.truth import true_bmff
+from bmx.simulation.recipes import true_bmff
 
 SEED = 5
 Body = dict[int, SimulatedSlab]
@@ -77,7 +77,7 @@ def test_simulate_participant__marrow_has_the_fat_fraction_that_was_drawn(
         slab = body[region.slab]
         mask = slab.masks[region.name]
         assert mask.sum() > 50
-        assert true_bmff(slab, region) == pytest.approx(people[f"bmff_{region.name}"][row], abs=4)
+        assert true_bmff(slab, region)["none"] == pytest.approx(people[f"bmff_{region.name}"][row], abs=4)
         measured = 100 * slab.images["fat"][mask].sum() / (slab.images["fat"][mask] + slab.images["water"][mask]).sum()
         assert measured == pytest.approx(people[f"bmff_{region.name}"][row], abs=6)
 
@@ -107,17 +107,17 @@ def test_simulate_participant__regions_lie_where_they_do_in_people(bodies: list[
 
 @pytest.mark.parametrize("upper", [2, 3, 4])
 def test_simulate_participant__neighbouring_slabs_show_one_body(bodies: list[Body], upper: int) -> None:
-    """In their overlap the outlines agree; so does fat, but for streaks and bowel, which each slab draws for itself."""
+    """In their overlap outlines, bones and muscle agree; breathing moves organs by some millimetres."""
     for body in bodies:
         above, below = body[upper], body[upper + 1]
         pairs = overlapping(above, below)
         assert len(pairs) >= 3
         for one, other in pairs:
             inside, also = ~np.isnan(one), ~np.isnan(other)
-            assert 2 * (inside & also).sum() / (inside.sum() + also.sum()) > 0.99
+            assert 2 * (inside & also).sum() / (inside.sum() + also.sum()) > 0.95
             difference = np.abs(one - other)[inside & also]
             assert np.median(difference) < 2
-            assert (difference < 10).mean() > 0.8
+            assert (difference < 15).mean() > 0.8
 
 
 def overlapping(above: SimulatedSlab, below: SimulatedSlab) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -131,18 +131,56 @@ def overlapping(above: SimulatedSlab, below: SimulatedSlab) -> list[tuple[np.nda
     return [(cut[0][i], cut[1][j]) for i, j in zip(*np.nonzero(gaps < 1.01), strict=True)]
 
 
+def test_image_body__a_shifted_exam_shows_the_same_body_elsewhere(people: pd.DataFrame) -> None:
+    """Begun 40 mm too high, the hips lie 40 mm lower in the scanner; 110 mm too low, part of them is lost."""
+    person = person_at(people, 0)
+    anatomy = draw_body(person, SEED)
+    plain, moved, lost = (
+        image_body(anatomy, person, (4,), SEED, placement=Placement(shift))[4] for shift in (0.0, -40.0, 110.0)
+    )
+    head = [centroid(slab.masks["femoral_head"], slab.affine)[2] for slab in (plain, moved)]
+    assert head[1] - head[0] == pytest.approx(-40, abs=1)
+    assert plain.coverage["femoral_head"] == 1
+    assert lost.coverage["femoral_head"] < 0.5
+    assert lost.masks["femoral_head"].sum() == pytest.approx(
+        lost.coverage["femoral_head"] * plain.masks["femoral_head"].sum(), rel=0.1, abs=30
+    )
+
+
+def test_image_body__another_visit_shows_the_same_bones(people: pd.DataFrame) -> None:
+    """Repeat-scan reproducibility needs one body twice: placed and breathing anew, of equal size and fat fraction."""
+    person = person_at(people, 1)
+    anatomy = draw_body(person, SEED)
+    one, other = (image_body(anatomy, person, (5,), SEED, scan=scan)[5] for scan in (0, 1))
+    shaft = REGIONS["femoral_diaphysis"]
+    assert (one.images["fat"] != other.images["fat"]).mean() > 0.5
+    assert one.masks[shaft.name].sum() == pytest.approx(other.masks[shaft.name].sum(), rel=0.12)
+    assert true_bmff(one, shaft)["none"] == pytest.approx(true_bmff(other, shaft)["none"], abs=0.7)
+
+
+def test_image_body__tall_people_have_their_hips_lower(people: pd.DataFrame) -> None:
+    """They are placed by the collar bones; the slabs don't know how long a person is."""
+    person = person_at(people, 0)
+    tall, short = (draw_body(person | {"height": height}, SEED) for height in (196.0, 150.0))
+    heads = []
+    for anatomy in (tall, short):
+        slab = image_body(anatomy, person, (4,), SEED)[4]
+        heads.append(centroid(slab.masks["femoral_head"], slab.affine)[2])
+    assert heads[1] - heads[0] == pytest.approx(LANDMARK_MM * (tall.size - short.size), abs=4)
+
+
 def test_draw_anatomy__has_the_distances_of_the_papers_people() -> None:
-    """Hip to hip 178 mm and hip to knee 406 mm at 170 cm; bones grow with height; 14 vertebrae, from below."""
-    people = draw_people(200, 3)
+    """Hip to hip 178 mm and hip to knee 406 mm at 170 cm; bones grow with height; left and right differ."""
+    people = draw_people(120, 3)
     drawn = [draw_anatomy(person_at(people, row), np.random.default_rng(row)) for row in range(len(people))]
-    scale = people["height"].to_numpy() / 170
+    scale = people["height"].to_numpy(float) / 170
     left, right = ([body.femora[side] for body in drawn] for side in (0, 1))
     apart = np.array([one.head[0] - other.head[0] for one, other in zip(right, left, strict=True)])
-    assert np.mean(apart / scale) == pytest.approx(178, abs=1.5)
+    assert np.mean(apart / scale**0.8) == pytest.approx(178, abs=1.5)
     assert np.mean([-femur.knee[2] for femur in left] / scale) == pytest.approx(406, abs=3)
-    assert all(femur.head[0] < 0 for femur in left)
-    for body in drawn:
-        heights = [vertebra.centre[2] for vertebra in body.vertebrae]
-        assert len(heights) == 14
-        assert all(low < high for low, high in pairwise(heights))
+    assert all(femur.head[0] < 0 and femur.side == -1 for femur in left)
     assert np.corrcoef(scale, [femur.head_radius for femur in left])[0, 1] > 0.5
+    assert all(one.head_radius != other.head_radius for one, other in zip(left, right, strict=True))
+    for body in drawn:
+        heights = [vertebra.centre[2] for vertebra in body.spine.vertebrae]
+        assert all(high > low for high, low in pairwise(heights))

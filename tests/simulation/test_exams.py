@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +9,10 @@ import pydicom
 import pytest
 
 from bmx.acquisition import CONTRASTS
-from bmx.simulation.exams import write_exam
-from tests.exams import affine, images, make_exam, members
-
-
-def read_with_pydicom_alone(path: Path) -> dict[str, list[pydicom.Dataset]]:
-    """Oracle: SeriesDescription -> images from foot to head."""
-    series = defaultdict(list)
-    for name, data in members(path).items():
-        if name.endswith(".dcm"):
-            image = pydicom.dcmread(io.BytesIO(data))
-            series[f"{image.SeriesNumber} {image.SeriesDescription}"].append(image)
-    return {name: sorted(found, key=lambda one: one.ImagePositionPatient[2]) for name, found in series.items()}
+from bmx.simulation.dicom_files import SeriesFiles, encode_with_pydicom
+from bmx.simulation.exam_zips import write_exam
+from bmx.simulation.exams import append_exam, plan_exam
+from tests.exams import affine, clean_exam, images, make_exam, members, read_with_pydicom_alone
 
 
 def test_write_exam__gives_back_voxels_and_geometry(tmp_path: Path) -> None:
@@ -98,11 +89,44 @@ def test_write_exam__gives_the_same_bytes_for_the_same_seed(tmp_path: Path) -> N
         assert {info.date_time[0] for info in archive.infolist()} == {1980}
 
 
+def test_write_exam__writes_each_file_as_pydicom_would(tmp_path: Path) -> None:
+    """Oracle: only one header per series is encoded by pydicom; all others must not differ from what it writes."""
+    exam = clean_exam((2, 5), contrasts=["in_phase", "fat"], seed=3)
+    for series in exam.series:
+        files = SeriesFiles(series, exam.seed)
+        for z in range(len(series.volume)):
+            assert files.encode(z) == encode_with_pydicom(series, exam.seed, z)
+
+
 def test_write_exam__refuses_what_would_mislead(tmp_path: Path) -> None:
-    """A zip under another participant's name, or voxels that would wrap."""
-    with pytest.raises(ValueError, match=r"must be called 7_20201_I_0\.zip, found '8_20201_2_0\.zip'"):
-        write_exam(tmp_path / "8_20201_2_0.zip", eid=7, slabs={}, affines={}, uid_seed=0)
-    floats = {2: {"fat": np.zeros((44, 174, 224))}}
+    """A zip whose name says nobody, or voxels that would wrap."""
+    with pytest.raises(ValueError, match=r"must be called EID_20201_I_0\.zip, found 'exam\.zip'"):
+        write_exam(tmp_path / "exam.zip", clean_exam())
     with pytest.raises(ValueError, match="uint16, found 3 dims of float64"):
-        write_exam(tmp_path / "7_20201_2_0.zip", eid=7, slabs=floats, affines={2: affine(2)}, uid_seed=0)
+        plan_exam({2: {"fat": np.zeros((44, 174, 224))}}, {2: affine(2)}, seed=0)  # type: ignore[dict-item]
     assert not list(tmp_path.glob("*.zip"))
+
+
+def test_append_exam__goes_on_with_the_numbers(tmp_path: Path) -> None:
+    """As when a scan is begun again: one study, series of the attempt before, the whole exam after it, later."""
+    earlier = plan_exam({2: images(2)}, {2: affine(2)}, seed=9, attempt=1)
+    exam = append_exam(earlier, clean_exam((2, 5), seed=9))
+    assert [(one.slab, one.number) for one in exam.series] == [
+        (2, 1), (2, 2), (2, 3), (2, 4), (2, 9), (2, 10), (2, 11), (2, 12), (5, 21), (5, 22), (5, 23), (5, 24),
+    ]  # fmt: skip
+    assert len({one.study.uid for one in exam.series}) == 1
+    assert len({one.uid for one in exam.series}) == 12
+    assert len({one.frame_uid for one in exam.series}) == 2
+    assert max(one.acquired for one in exam.series[:4]) < min(one.acquired for one in exam.series[4:])
+    path = tmp_path / "7_20201_2_0.zip"
+    write_exam(path, exam)
+    assert sum(name.endswith(".dcm") for name in members(path)) == 4 * (44 + 44 + 72)
+
+
+def test_append_exam__as_a_study_of_its_own_repeats_the_numbers() -> None:
+    """Two studies in one zip: only UID and time tell their series apart."""
+    earlier = plan_exam({2: images(2)}, {2: affine(2)}, seed=9, attempt=1)
+    exam = append_exam(earlier, clean_exam((2,), seed=9), own_study=True)
+    assert [one.number for one in exam.series] == [5, 6, 7, 8] * 2
+    assert len({one.study.uid for one in exam.series}) == 2
+    assert exam.series[0].study.begun < exam.series[4].study.begun

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bmx.simulation.solids import (
+from bmx.simulation.painting.solids import (
     Field,
     Point,
     axis_distance,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ import numpy.typing as npt
 
 Field = npt.NDArray[np.floating[Any]]
 Point = tuple[float, float, float]
+Axes = npt.NDArray[np.float64]
+"""(3, 3) unit vectors as rows."""
 
 
 def ellipsoid(x: Field, y: Field, z: Field, centre: Point, radii: Point) -> Field:
@@ -82,3 +86,35 @@ def intersection(*solids: Field) -> Field:
     for solid in solids[1:]:
         shared = np.maximum(shared, solid)
     return shared
+
+
+def frustum(x: Field, y: Field, z: Field, start: Point, end: Point, radii: tuple[float, float]) -> Field:
+    """Distance to a rod with round ends whose radius runs from `radii[0]` at `start` to `radii[1]` at `end`."""
+    distance, along = axis_distance(x, y, z, start, end)
+    return distance - (np.float32(radii[0]) + np.float32(radii[1] - radii[0]) * along)
+
+
+def tube(x: Field, y: Field, z: Field, points: Sequence[Point], radius: float | Sequence[float]) -> Field:
+    """Distance to a bent tube through some points; `radius` is one for all or one at each point."""
+    radii = [radius] * len(points) if isinstance(radius, float | int) else list(radius)
+    pieces = [
+        frustum(x, y, z, start, end, (first, last))
+        for (start, first), (end, last) in pairwise(zip(points, radii, strict=True))
+    ]
+    return union(*pieces)
+
+
+def in_frame(x: Field, y: Field, z: Field, centre: Point, axes: Axes) -> tuple[Field, Field, Field]:
+    """Coordinates along the three `axes` (unit vectors as rows) of a frame that is centred somewhere else."""
+    px, py, pz = x - np.float32(centre[0]), y - np.float32(centre[1]), z - np.float32(centre[2])
+    u, v, w = (np.float32(a[0]) * px + np.float32(a[1]) * py + np.float32(a[2]) * pz for a in axes)
+    return u, v, w
+
+
+def superellipse(x: Field, y: Field, radius_x: Field | float, radius_y: Field | float, power: float) -> Field:
+    """Distance in the plane to a superellipse around the origin: power 2 is an ellipse, more is squarer."""
+    near = ((np.abs(x) / radius_x) ** power + (np.abs(y) / radius_y) ** power) ** np.float32(1 / power)
+    # Good enough near the surface: the shorter radius turns the ratio into millimetres.
+    reach = np.hypot(x, y) / np.maximum(near, np.float32(1e-6))
+    distance: Field = (near - 1) * np.where(near > 1e-6, reach, np.minimum(radius_x, radius_y))
+    return distance

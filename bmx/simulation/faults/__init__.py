@@ -1,0 +1,1 @@
+"""What goes wrong with people, bodies, exams and files: small functions, each with its label in the truth."""

@@ -1,0 +1,1 @@
+"""Painting the tissues of a body onto the grid of a slab."""
