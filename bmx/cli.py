@@ -184,6 +184,7 @@ def train(
     simulate: Annotated[int, typer.Option(min=2, help="Number of simulated participants to learn from.")] = 160,
     steps: Annotated[int, typer.Option(min=1, help="Volumes seen.")] = 800,
     zoom: Annotated[bool, typer.Option("--zoom", help="Make bodies smaller and larger while training.")] = False,
+    start: Annotated[Path | None, typer.Option(help="A model of the region whose weights training begins with.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Train the paper's network on simulated participants. Call it again to go on after an interruption.
@@ -192,6 +193,7 @@ def train(
     """
     from rich.progress import Progress
 
+    from bmx.models.cards import ModelCard
     from bmx.regions import get_region
     from bmx.simulation.examples import SimulatedExamples
     from bmx.training import TrainingOptions
@@ -205,9 +207,11 @@ def train(
             out,
             examples=SimulatedExamples(which, simulate, seed=2 * seed + 20_001),
             held_out=SimulatedExamples(which, max(simulate // 10, 1), seed=2 * seed + 20_002),
-            training_data=f"{simulate} participants of bmx simulate, seed {2 * seed + 20_001}" + ", zoomed" * zoom,
+            training_data=f"{simulate} participants of bmx simulate, seed {2 * seed + 20_001}"
+            + ", zoomed" * zoom
+            + (f"; begun with the weights {ModelCard.read(start).weights_digest}" if start else ""),
             simulated=True,
-            options=TrainingOptions(steps=steps, seed=seed, zoom=zoom),
+            options=TrainingOptions(steps=steps, seed=seed, zoom=zoom, start=str(start) if start else None),
             progress=lambda done, _, loss: bar.update(
                 task, completed=done, description=f"training {region}, loss {loss:.2f}"
             ),

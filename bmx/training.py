@@ -21,7 +21,7 @@ from bmx.core.overlap import dice
 from bmx.errors import ModelError
 from bmx.models.cards import ModelCard
 from bmx.models.library import Model, best_device
-from bmx.models.weights import save_weights
+from bmx.models.weights import load_weights, save_weights
 from bmx.nn.augment import augment
 from bmx.nn.build import SIZES, build
 from bmx.nn.losses import roi_loss
@@ -57,6 +57,8 @@ class TrainingOptions:
     zoom: bool = False
     """Whether bodies are made smaller and larger: helps with the smallest people, takes longer to learn, and
     spoils a mask of fixed length such as the diaphysis."""
+    start: str | None = None
+    """Folder of a model of the same region and sizes whose weights training begins with; None for random ones."""
     centre_jitter: float = 0.06
     """While training, the ROI is cut around the true centre moved by up to this share of the volume."""
 
@@ -101,7 +103,10 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     # Initial weights are drawn on the CPU, so that they are the same on any device.
-    network = build(options.architecture, get_region(region), options.sizes or {}).to(best_device())
+    network = build(options.architecture, get_region(region), options.sizes or {})
+    if options.start is not None:
+        _begin_with(Path(options.start), network, region)
+    network = network.to(best_device())
     optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     identity = {key: str(value) for key, value in asdict(options).items()} | {"region": region}
     first = _resume(folder, network, optimiser, identity)
@@ -127,6 +132,14 @@ def train(
     card = ModelCard(**{**asdict(card), "weights_digest": save_weights(folder, network)})
     card.write(folder)
     return Model(str(folder), card)
+
+
+def _begin_with(folder: Path, network: RoiUNet, region: str) -> None:
+    """Take the weights of another model of the region: fine-tuning needs fewer steps than a fresh start."""
+    card = ModelCard.read(folder)
+    if card.region != region:
+        raise ModelError(f"{folder} is a model of {card.region}, expected {region}; start from a model of {region}")
+    load_weights(folder, network, card.weights_digest)
 
 
 def held_out_dice(network: RoiUNet, examples: Examples) -> list[float]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from bmx.errors import ModelError
 from bmx.models.cards import ModelCard
@@ -13,7 +14,7 @@ from bmx.nn.build import build
 from bmx.regions import REGIONS
 from bmx.simulation.examples import SimulatedExamples
 from bmx.training import TrainingOptions, held_out_dice, mask_centre, train
-from tests.networks import SIZES
+from tests.networks import SIZES, write_model
 
 Example = tuple[np.ndarray, np.ndarray]
 
@@ -111,3 +112,16 @@ def test_simulated_examples__are_what_the_seed_says() -> None:
     np.testing.assert_array_equal(mask, again[0][1])
     assert volume.shape == mask.shape
     assert mask.any()
+
+
+def test_train__begins_with_the_weights_of_another_model(tmp_path: Path) -> None:
+    """With steps too small to change anything, what comes out is what training began with."""
+    start = write_model(tmp_path / "start", "femoral_head", seed=3)
+    options = TrainingOptions(steps=1, learning_rate=1e-12, sizes=SIZES, start=str(start))
+    data = {"examples": bright_boxes(2, 1), "held_out": bright_boxes(1, 2), "training_data": "boxes", "simulated": True}
+    train("femoral_head", tmp_path / "tuned", options=options, **data)
+    tuned, given = (load_file(folder / "weights.safetensors") for folder in (tmp_path / "tuned", start))
+    for name, tensor in given.items():
+        torch.testing.assert_close(tuned[name], tensor, rtol=1e-3, atol=1e-6)
+    with pytest.raises(ModelError, match="a model of femoral_head, expected spine"):
+        train("spine", tmp_path / "other", options=options, **data)

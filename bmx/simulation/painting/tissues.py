@@ -57,7 +57,6 @@ TISSUES: dict[str, Tissue] = {
     "lung": Tissue(0.18, 1100, 600, 400, 5),
     "gas": Tissue(0.0, 1000, 30, 30, 0),
     "skin": Tissue(0.55, 600, 70, 60, 25),
-    "gland": Tissue(0.70, 950, 30, 25, 30),
     "tendon": Tissue(0.15, 700, 300, 250, 8),
     "metal": Tissue(0.0, 1000, 30, 30, 0),
 }
