@@ -10,7 +10,7 @@ from bmx.simulation.anatomy.body import Anatomy
 from bmx.simulation.anatomy.contours import Contour
 from bmx.simulation.painting.canvas import Canvas
 from bmx.simulation.painting.grid import Box, Grid
-from bmx.simulation.painting.solids import Field, intersection, union
+from bmx.simulation.painting.solids import Field, ellipsoid, intersection, union
 
 _SKIN_MM = np.float32(1.6)
 _GROIN_MM = -72.0
@@ -77,6 +77,7 @@ def outlines(canvas: Canvas, anatomy: Anatomy) -> Outlines:
         floor = np.float32(_GROIN_MM * size) - z[part]
         skin[part] = intersection(contour_distance(x, y, z[part], build.skin), floor)
         fascia[part] = intersection(contour_distance(x, y, z[part], build.fascia), floor + np.float32(4))
+    _add_breasts(canvas, anatomy, skin)
     for side in (-1, 1):
         box = leg_box(canvas, anatomy, side)
         if box is None:
@@ -93,6 +94,19 @@ def outlines(canvas: Canvas, anatomy: Anatomy) -> Outlines:
     skin += np.float32(1.2) * canvas.texture(canvas.everything, build.skin_waves)
     fascia += np.float32(1.0 + 0.8 * build.fat) * canvas.texture(canvas.everything, build.fascia_waves)
     return Outlines(skin, np.maximum(fascia, skin + np.float32(2.6)))
+
+
+def _add_breasts(canvas: Canvas, anatomy: Anatomy, skin: Field) -> None:
+    """Widen the skin in front of the chest, in place; who lies on the back has them flat and to the side."""
+    size, build = anatomy.size, anatomy.build
+    height = 385 * size
+    front = float(np.interp(height, build.skin.z, build.skin.front))
+    for side, radius in zip((-1, 1), build.breasts, strict=True):
+        centre = (side * 82 * size, front - 22 * size, height)
+        box = canvas.around(centre, 2 * radius + 30) if radius else None
+        if box is not None:
+            breast = canvas.distance(box, ellipsoid, centre, (1.2 * radius, 0.75 * radius, 1.15 * radius))
+            skin[box] = union(skin[box], breast, blend=24)
 
 
 def paint_skin(canvas: Canvas, anatomy: Anatomy) -> Outlines:

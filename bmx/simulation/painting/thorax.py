@@ -40,6 +40,7 @@ def paint_thorax(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> None:
     canvas.paint(box, chest, "visceral_fat", fat_percent=82)
     middle = np.abs(x + 6) - np.float32(26 * size) - np.float32(14 * size) * np.exp(-(((z - 395 * size) / 60) ** 2))
     spine = intersection(np.abs(x) - np.float32(12 * size), y + np.float32(15))
+    middle = middle + np.float32(5) * canvas.texture(box, anatomy.build.mottle)
     lungs = intersection(chest + np.float32(2.5), -middle, -spine)
     vessels = np.clip(6 + 3 * canvas.texture(box, anatomy.build.streaks), 0, 30)
     canvas.paint(box, lungs, "lung", fat_percent=vessels)
