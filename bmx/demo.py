@@ -18,7 +18,7 @@ from bmx.phenotypes.join import join
 from bmx.phenotypes.read import read_phenotypes
 from bmx.plot.journey import journey
 from bmx.simulation.cohorts import DIXON, simulate
-from bmx.simulation.people import DENSITY_MODELS
+from bmx.simulation.density import DENSITY_MODELS
 from bmx.simulation.phenotypes import PHENOTYPES
 from bmx.simulation.truth import open_truth
 from bmx.store.reading import open_store

@@ -7,13 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bmx.regions import REGIONS
-from bmx.simulation.people import BMFF_PERCENT, DENSITY_MODELS, YOUNG_ADULT, draw_people, draw_person, person_at
+from bmx.simulation.density import bone_group
+from bmx.simulation.people import draw_people, draw_person, person_at
 from bmx.variables import VARIABLES
+
+GROUPS = ("control", "osteopaenic", "osteoporotic")
 
 
 @pytest.fixture(scope="module")
 def people() -> pd.DataFrame:
-    return draw_people(5000, seed=7)
+    drawn = draw_people(5000, seed=7)
+    drawn["group"] = [bone_group(person) for person in drawn.to_dict("records")]
+    return drawn
 
 
 @settings(max_examples=20)
@@ -39,61 +44,54 @@ def test_draw_people__have_eids_as_uk_biobank_gives_them(people: pd.DataFrame) -
 
 
 def test_draw_people__are_those_of_the_papers_table_1(people: pd.DataFrame) -> None:
-    """Age 60-69, BMI 18.5-25, 62 % women; only declared phenotypes and regions."""
+    """Age 60-69, BMI 18.5-25, 62 % women; only declared phenotypes and regions, and diagnoses."""
     assert people["age"].between(60, 69).all()
+    assert people["age"].median() == 65
     assert people["bmi"].between(18.5, 25).all()
     assert (people["sex"] == "Female").mean() == pytest.approx(0.62, abs=4 * np.sqrt(0.62 * 0.38 / 5000))
     assert people.groupby("sex")["height"].mean().to_dict() == pytest.approx({"Male": 175.5, "Female": 162.5}, abs=0.7)
-    assert set(people) - set(VARIABLES) == {"eid", *(f"bmff_{region}" for region in REGIONS)}
+    assert not people.isna().any(axis=None)
+    undeclared = {"eid", "icd10", "group", *(f"bmff_{region}" for region in REGIONS)}
+    assert set(people) - set(VARIABLES) == undeclared
 
 
-@pytest.mark.parametrize("sex", ["Male", "Female"])
-@pytest.mark.parametrize("region", REGIONS)
-def test_draw_people__have_the_fat_fractions_of_their_sex(people: pd.DataFrame, sex: str, region: str) -> None:
-    """Mean and SD as declared; values are cut at 96 %, which narrows the femoral head a little."""
-    mean, sd = BMFF_PERCENT[sex][region]
-    bmff = people.loc[people["sex"] == sex, f"bmff_{region}"]
-    assert bmff.between(15, 96).all()
-    assert bmff.mean() == pytest.approx(mean, abs=0.8)
-    assert bmff.std() == pytest.approx(sd, rel=0.15)
+@pytest.mark.parametrize(("sex", "sizes"), [("Male", (138, 146, 17)), ("Female", (134, 262, 70))])
+def test_draw_people__fall_into_bone_groups_as_the_papers_do(
+    people: pd.DataFrame, sex: str, sizes: tuple[int, int, int]
+) -> None:
+    """Table 1: shares of control, osteopaenic and osteoporotic people within binomial error."""
+    groups = people.loc[people["sex"] == sex, "group"]
+    for group, size in zip(GROUPS, sizes, strict=True):
+        share = size / sum(sizes)
+        assert (groups == group).mean() == pytest.approx(share, abs=3 * np.sqrt(share * (1 - share) / len(groups)))
 
 
-def test_draw_people__femoral_sites_go_together_and_the_spine_loosely(people: pd.DataFrame) -> None:
-    """Table 4 of the paper: who has a fatty hip has a fatty shaft; the spine says little about either."""
-    women = people.loc[people["sex"] == "Female", [f"bmff_{region}" for region in REGIONS]].corr()
-    femoral = [women.loc["bmff_total_hip", f"bmff_{other}"] for other in ("femoral_head", "femoral_diaphysis")]
-    assert min(femoral) > 0.5
-    assert 0.1 < women.loc["bmff_spine", "bmff_total_hip"] < 0.4
-
-
-@pytest.mark.parametrize("density", DENSITY_MODELS)
-def test_draw_people__density_follows_the_papers_model(people: pd.DataFrame, density: str) -> None:
-    """Oracle: least squares on 5,000 people finds the coefficients that made them, within 4 standard errors."""
-    model = DENSITY_MODELS[density]
-    design = np.column_stack(
-        [np.ones(len(people)), people[f"bmff_{model.exposure}"], people["sex"] == "Male", people["bmi"]]
-    ).astype(float)
-    outcome = people[density].to_numpy()
-    found, *_ = np.linalg.lstsq(design, outcome, rcond=None)
-    residual = outcome - design @ found
-    variance = residual @ residual / (len(people) - design.shape[1])
-    error = np.sqrt(variance * np.diag(np.linalg.inv(design.T @ design)))
-    intercept = model.typical - model.bmff * BMFF_PERCENT["Female"][model.exposure][0] - 22.5 * model.bmi
-    made = np.array([intercept, model.bmff, model.male, model.bmi])
-    assert np.all(np.abs(found - made) < 4 * error), (found, made, error)
-    assert np.sqrt(variance) == pytest.approx(model.residual_sd, rel=0.05)
-
-
-def test_draw_people__t_scores_are_those_of_their_density(people: pd.DataFrame) -> None:
-    """(BMD - young mean) / young SD to one decimal, as a scanner prints it."""
-    for name, (mean, sd) in YOUNG_ADULT.items():
-        density = people[name.replace("tscore", "bmd")]
-        assert (people[name] - (density - mean) / sd).abs().max() <= 0.05 + 1e-9
+@pytest.mark.parametrize(
+    ("variable", "men", "women"),
+    [
+        ("bmi", (23.6, 23.3, 22.0), (22.9, 22.6, 21.7)),
+        ("tscore_spine", (0.65, -1, -3), (0.15, -1.5, -2.8)),
+        ("tscore_total_hip", (0.2, -1.12, -2.2), (0, -1.4, -2.22)),
+        ("tscore_femoral_neck", (-0.3, -1.5, -2.45), (-0.15, -1.45, -2.11)),
+        ("legs_fat", (20.9, 21.2, 21.3), (35.2, 36.9, 37.1)),
+        ("trunk_fat", (29.1, 28.6, 24.3), (35.4, 33.3, 32.3)),
+        ("vat_mass", (0.949, 0.784, 0.586), (0.407, 0.347, 0.296)),
+    ],
+)
+def test_draw_people__have_the_variables_of_their_bone_group(
+    people: pd.DataFrame, variable: str, men: tuple[float, ...], women: tuple[float, ...]
+) -> None:
+    """Table 1: within half an SD, though nothing but density makes the groups; the 17 osteoporotic men within one."""
+    for sex, printed in {"Male": men, "Female": women}.items():
+        for group, centre in zip(GROUPS, printed, strict=True):
+            some = people.loc[(people["sex"] == sex) & (people["group"] == group), variable]
+            few = (sex, group) == ("Male", "osteoporotic")
+            assert some.median() == pytest.approx(centre, abs=(1.0 if few else 0.5) * some.std()), (sex, group)
 
 
 def test_draw_person__is_the_row_of_everybody(people: pd.DataFrame) -> None:
     """A worker draws its own participant alone; that must be the one in the phenotype table."""
-    assert draw_person(int(people["eid"][3]), 7, 3) == person_at(people, 3)
+    assert draw_person(int(people["eid"][3]), 7, 3) == person_at(people.drop(columns="group"), 3)
 
 
 def test_person_at__gives_one_row_by_its_names(people: pd.DataFrame) -> None:
