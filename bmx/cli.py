@@ -184,7 +184,9 @@ def train(
     simulate: Annotated[int, typer.Option(min=2, help="Number of simulated participants to learn from.")] = 160,
     steps: Annotated[int, typer.Option(min=1, help="Volumes seen.")] = 800,
     zoom: Annotated[bool, typer.Option("--zoom", help="Make bodies smaller and larger while training.")] = False,
-    start: Annotated[Path | None, typer.Option(help="A model of the region whose weights training begins with.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A model of the region whose weights training begins with.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Train the paper's network on simulated participants. Call it again to go on after an interruption.

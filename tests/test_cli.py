@@ -15,7 +15,9 @@ import zarr
 from distributed import Client
 
 import bmx.cli as cli
-from bmx.simulation.cohorts import DIXON, PHENOTYPES
+from bmx.simulation.cohorts import DIXON
+from bmx.simulation.faults.registry import FAULTS
+from bmx.simulation.phenotypes import PHENOTYPES
 from bmx.store.results import open_results
 from tests.cohorts import make_store
 from tests.exams import make_exam
@@ -98,6 +100,22 @@ def test_help__teaches_by_an_example(bmx: Command, name: str) -> None:
     parameters = typer.main.get_command(cli.app).commands[name].params  # type: ignore[attr-defined]
     assert len(parameters) >= 2
     assert [parameter.name for parameter in parameters if not parameter.help] == []
+
+
+def test_simulate__lists_its_faults(bmx: Command) -> None:
+    """Without making anything; one a line, with what it means."""
+    said = bmx("simulate", "--list-faults")
+    assert said.code == 0
+    assert [line.split()[0] for line in said.out.splitlines()] == list(FAULTS)
+    assert "swap_leg                images     fat and water are exchanged in one leg" in said.out
+
+
+def test_simulate__refuses_a_fault_that_it_does_not_know(bmx: Command, tmp_path: Path) -> None:
+    """With the name that was meant."""
+    said = bmx("simulate", tmp_path / "cohort", "--faults", "missing_slice,swap_lag")
+    assert said.code == 1
+    assert "no fault is called 'swap_lag'" in said.error
+    assert "did you mean swap_leg?" in said.error
 
 
 def test_cli__goes_from_nothing_to_a_regression(bmx: Command, untrained: Path, tmp_path: Path) -> None:

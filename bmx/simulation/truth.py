@@ -20,7 +20,6 @@ import xarray as xr
 import zarr
 
 from bmx.acquisition import SLABS
-from bmx.core.morphology import erode_in_plane
 from bmx.regions import REGIONS, Region, regions_of_slab
 from bmx.schema import validate
 from bmx.simulation.bodies import SimulatedSlab
@@ -28,7 +27,7 @@ from bmx.simulation.faults.base import Fault
 from bmx.simulation.faults.causes import expected_cause
 from bmx.simulation.faults.registry import FAULTS
 from bmx.simulation.labels import LABELS
-from bmx.simulation.recipes import true_bmff as true_bmff_by_recipe
+from bmx.simulation.recipes import RECIPES, true_bmff
 from bmx.store.layout import consolidate, create_column, create_images, open_for_writing
 from bmx.types import FloatVolume
 from bmx.variables import VARIABLES, variables_of
@@ -36,9 +35,6 @@ from bmx.variables import VARIABLES, variables_of
 TRUTH = "truth.zarr"
 RESULTS = "results"
 FAULT_ROWS = "faults"
-
-RECIPES = ("none", "mask_aware", "paper", "released_code")
-"""Ways to compute a fat fraction, in the order of `bmff_recipe`."""
 
 _STEP = 0.01
 """Percent per unit of the packed fat fraction."""
@@ -49,12 +45,6 @@ Record = Mapping[str, npt.NDArray[Any]]
 def regions_in(slabs: Sequence[int]) -> tuple[Region, ...]:
     """Regions that lie in any of these slabs, in their fixed order."""
     return tuple(region for region in REGIONS.values() if region.slab in slabs)
-
-
-def true_bmff(simulated: SimulatedSlab, region: Region) -> float:
-    """Mean fat fraction without noise over the mask, eroded as it is for measuring (paper 2.8); percent."""
-    inside = erode_in_plane(simulated.masks[region.name], voxels=region.erosion)
-    return float(np.mean(simulated.fat_percent[inside])) if inside.any() else float("nan")
 
 
 def create_truth(path: Path, eids: Sequence[int], slabs: Sequence[int], *, maps: bool = True) -> None:
@@ -96,9 +86,9 @@ def describe(
 ) -> dict[str, npt.NDArray[Any]]:
     """Everything known of one participant that is no volume: values by region, and a row for each fault."""
     placed = [(simulated[region.slab], region) for region in regions]
-    by_recipe = [true_bmff_by_recipe(slab, region) for slab, region in placed]
+    by_recipe = [true_bmff(slab, region) for slab, region in placed]
     return {
-        "bmff": np.array([true_bmff(slab, region) for slab, region in placed], np.float32),
+        "bmff": np.array([values["none"] for values in by_recipe], np.float32),
         "bmff_recipe": np.array([[values[name] for values in by_recipe] for name in RECIPES], np.float32),
         "coverage": np.array([slab.coverage[region.name] for slab, region in placed], np.float32),
         "cause": np.array([expected_cause(region, faults, simulated) for region in regions], np.str_),
@@ -133,10 +123,11 @@ def open_truth(folder: str | Path) -> xr.DataTree:
     (`flag_values` and `flag_meanings` name them); `swapped`, where fat and water are exchanged; `fat_fraction`,
     percent, without noise, NaN without signal. `results`, a Dataset like the results of a run: `bmff (participant,
     region)`, percent, without noise, over the eroded true mask, and by recipe; `coverage`, the share of a
-    region that lies in its slab; `cause`, why it can be expected to fail. `faults`: a row for each fault.
+    region that lies in its slab; `cause`, why it can be expected to fail. `faults`: a row for each fault, as
+    table with `truth["faults"].to_dataset(inherit=False).to_dataframe()`.
     """
     tree = xr.open_datatree(str(Path(folder) / TRUTH), engine="zarr", chunks={}, consolidated=True)
-    return validate(tree, "participant", "mask")
+    return validate(tree, "participant", *(("mask",) if tree[RESULTS].sizes["region"] else ()))
 
 
 def _pack(percent: FloatVolume) -> npt.NDArray[np.uint16]:

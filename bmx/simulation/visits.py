@@ -63,7 +63,12 @@ def simulate_visit(
         seed=uid_seed,
     )
     for count, attempt in reversed(list(enumerate(lying.earlier, start=1))):
-        shown = image_body(anatomy, person, attempt.slabs, seed, placement=Placement(lying.shift_mm + attempt.shift_mm))
+        shown = image_body(
+            anatomy, person, attempt.slabs, seed,
+            placement=Placement(lying.shift_mm + attempt.shift_mm),
+            # Within one study nobody gets up: the body lies as it lay, only the slabs move.
+            scan=count if attempt.own_study else 0,
+        )  # fmt: skip
         earlier = plan_exam(
             {number: slab.images for number, slab in shown.items()},
             {number: _affine(images[number].affine, attempt) for number in shown},

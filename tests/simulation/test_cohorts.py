@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import logging
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +13,10 @@ from distributed import Client, LocalCluster
 
 from bmx.errors import SourceError
 from bmx.phenotypes.read import read_phenotypes
-from bmx.simulation.cohorts import DIXON, PHENOTYPES, simulate
+from bmx.simulation.cohorts import DIXON, simulate
 from bmx.simulation.people import draw_people
-from bmx.simulation.truth import TRUTH
+from bmx.simulation.phenotypes import PHENOTYPES
+from bmx.simulation.truth import TRUTH, open_truth
 from tests.cohorts import contents
 
 
@@ -72,10 +75,59 @@ def test_simulate__makes_again_only_what_is_lost(
         assert everything(copied) == everything(simulated)
 
 
+def test_simulate__labels_faults_and_leaves_the_rest_alone(simulated: Path, threads: Client, tmp_path: Path) -> None:
+    """The same people as without faults, but for what the truth says; made again, the same bytes."""
+    faults = ["missing_manifest", "swap_leg+very_tall", "truncated_zip"]
+    options = {"participants": 3, "seed": 1, "slabs": (5,), "faults": faults, "client": threads}
+    simulate(tmp_path, **options)  # type: ignore[arg-type]
+    people, truth, clean = draw_people(3, 1), open_truth(tmp_path), open_truth(simulated)
+    rows = truth["faults"].to_dataset(inherit=False).to_dataframe()
+    assert rows[["fault_participant", "fault_name", "fault_slab"]].to_numpy().tolist() == [
+        [people["eid"][0], "missing_manifest", 0],
+        [people["eid"][1], "very_tall", 0],
+        [people["eid"][1], "swap_leg", 5],
+        [people["eid"][2], "truncated_zip", 0],
+    ]
+    ours, theirs = (
+        [(folder / DIXON / f"{eid}_20201_2_0.zip").read_bytes() for eid in people["eid"]]
+        for folder in (tmp_path, simulated)
+    )
+    archives = [zipfile.ZipFile(io.BytesIO(one[0])) for one in (ours, theirs)]
+    before = {name: archives[1].read(name) for name in archives[1].namelist()}
+    assert {name: archives[0].read(name) for name in archives[0].namelist()} | {
+        "manifest.csv": before["manifest.csv"]
+    } == before
+    assert theirs[2].startswith(ours[2])
+    assert len(ours[2]) < len(theirs[2])
+    for name in ("mask", "labels", "fat_fraction"):
+        for row in (0, 2):
+            np.testing.assert_array_equal(truth[f"slab_5/{name}"][row], clean[f"slab_5/{name}"][row])
+    assert (truth["slab_5/swapped"].sum(["z", "y", "x"]).to_numpy() > 0).tolist() == [False, True, False]
+    side = "left" if "side=left" in rows["fault_detail"][2] else "right"
+    assert truth["results/cause"].to_numpy().ravel().tolist() == [
+        "", "imaging artefact" if side == "left" else "", "data structure"
+    ]  # fmt: skip
+    heights = read_phenotypes(tmp_path / PHENOTYPES, instance=2)["height"].to_numpy()
+    assert heights[1] >= 195
+    assert heights[[0, 2]].tolist() == people["height"][[0, 2]].tolist()
+
+    whole = everything(tmp_path)
+    (tmp_path / "simulation.work/done/000002").unlink()
+    simulate(tmp_path, **options)  # type: ignore[arg-type]
+    assert everything(tmp_path) == whole
+
+
+def test_simulate__without_maps_is_smaller(threads: Client, tmp_path: Path) -> None:
+    """Who needs no fat fraction voxel by voxel saves its megabytes."""
+    simulate(tmp_path, participants=1, seed=1, slabs=(6,), maps=False, client=threads)
+    assert sorted(one.name for one in (tmp_path / TRUTH / "slab_6").iterdir() if one.is_dir()) == ["labels", "swapped"]
+    assert open_truth(tmp_path)["results"].sizes["region"] == 0
+
+
 def test_simulate__refuses_a_folder_with_another_cohort(simulated: Path, threads: Client) -> None:
     """Two cohorts in one folder would be converted as one."""
     before = everything(simulated)
-    for other in ({"seed": 2}, {"participants": 5}, {"slabs": (4, 5)}):
+    for other in ({"seed": 2}, {"participants": 5}, {"slabs": (4, 5)}, {"faults": "paper"}):
         options = {"participants": 4, "seed": 1, "slabs": (5,), "client": threads} | other
         with pytest.raises(SourceError, match="already holds another simulated cohort; choose an empty folder"):
             simulate(simulated, **options)  # type: ignore[arg-type]
@@ -88,6 +140,8 @@ def test_simulate__refuses_what_cannot_be_made(tmp_path: Path) -> None:
         simulate(tmp_path / "cohort", participants=1, slabs=(2, 7))
     with pytest.raises(SourceError, match="participants must be at least 1, found 0"):
         simulate(tmp_path / "cohort", participants=0)
+    with pytest.raises(SourceError, match="no fault is called 'swap_lag'"):
+        simulate(tmp_path / "cohort", participants=1, faults="swap_lag")
     assert not list(tmp_path.iterdir())
 
 

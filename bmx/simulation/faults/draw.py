@@ -38,12 +38,12 @@ class FaultPlan:
         SourceError
             If a name is unknown, a rate no probability, or a fault needs a slab that the exams lack.
         """
+        if faults == "none":
+            return cls()
+        if faults == "paper":
+            return cls(rates={name: rate for name, rate in PAPER.items() if _possible(name, slabs)})
         if isinstance(faults, str):
-            faults = [] if faults == "none" else PAPER if faults == "paper" else [faults]
-            if faults is PAPER:
-                return cls(
-                    rates={name: rate for name, rate in PAPER.items() if name in FAULTS and _possible(name, slabs)}
-                )
+            faults = [faults]
         if isinstance(faults, Mapping):
             for name, rate in faults.items():
                 _check(name, slabs)

@@ -11,6 +11,11 @@ from bmx.simulation.faults.base import Fault, FaultKind
 
 Person = Mapping[str, Any]
 
+_FAT_WITH_BMI = {
+    "android_fat": 1.2, "trunk_fat": 1.0, "gynoid_fat": 0.8, "legs_fat": 0.8, "total_fat": 0.9, "vat_mass": 2.4,
+}  # fmt: skip
+"""Powers of BMI that DXA variables of fat go with."""
+
 
 def very_short(person: Person, rng: np.random.Generator) -> tuple[Person, Fault]:
     """Someone of 142 to 150 cm; BMI stays."""
@@ -23,9 +28,11 @@ def very_tall(person: Person, rng: np.random.Generator) -> tuple[Person, Fault]:
 
 
 def very_lean(person: Person, rng: np.random.Generator) -> tuple[Person, Fault]:
-    """Someone of BMI 16.5 to 18; DXA values stay those that were drawn."""
+    """Someone of BMI 16.5 to 18; fat by DXA goes down with it, bone densities stay."""
     bmi = round(float(rng.uniform(16.5, 18)), 2)
-    return {**person, "bmi": bmi}, Fault("very_lean", detail=f"bmi={bmi}")
+    leaner = bmi / person["bmi"]
+    fats = {name: person[name] * leaner**power for name, power in _FAT_WITH_BMI.items() if name in person}
+    return {**person, **fats, "bmi": bmi}, Fault("very_lean", detail=f"bmi={bmi}")
 
 
 def _with_height(name: str, person: Person, height: float) -> tuple[Person, Fault]:
