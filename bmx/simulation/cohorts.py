@@ -12,9 +12,11 @@ from bmx.errors import SourceError
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder, writing_to
+from bmx.simulation.diagnoses import with_diagnoses
 from bmx.simulation.exam_zips import write_exam
 from bmx.simulation.faults.apply import apply_faults, damage_file
 from bmx.simulation.faults.draw import FaultChoice, FaultPlan
+from bmx.simulation.faults.registry import FAULTS
 from bmx.simulation.people import draw_people, draw_person, person_at
 from bmx.simulation.phenotypes import PHENOTYPES, write_phenotypes
 from bmx.simulation.truth import TRUTH, create_truth, describe, regions_in, write_tables, write_volumes
@@ -90,13 +92,17 @@ def simulate(
 
 
 def _as_imaged(people: pd.DataFrame, plan: FaultPlan, seed: int) -> pd.DataFrame:
-    """People after the faults that concern them: a very short one is very short in the table, too."""
+    """People after the faults that concern them: a very short one is very short in the table, too, and a scoliosis
+    has its diagnosis.
+    """
     changed = people.copy()
     for index in range(len(people)):
         names = plan.names(seed=seed, index=index)
         person = person_at(people, index)
         imaged, labels = apply_faults("person", person, names, seed=seed, index=index)
-        if labels:
+        codes = [code for name in names for code in FAULTS[name].diagnoses]
+        if labels or codes:
+            imaged = with_diagnoses(imaged, codes)
             changed.loc[index, list(imaged)] = list(imaged.values())
     return changed
 

@@ -13,7 +13,8 @@ from distributed import Client, LocalCluster
 
 from bmx.errors import SourceError
 from bmx.phenotypes.read import read_phenotypes
-from bmx.simulation.cohorts import DIXON, simulate
+from bmx.simulation.cohorts import DIXON, _as_imaged, simulate
+from bmx.simulation.faults.draw import FaultPlan
 from bmx.simulation.people import draw_people
 from bmx.simulation.phenotypes import PHENOTYPES
 from bmx.simulation.truth import TRUTH, open_truth
@@ -160,3 +161,13 @@ def test_write_phenotypes__is_a_table_of_the_research_analysis_platform(simulate
     for name in ("tscore_spine", "vat_mass", "android_fat", "total_fat"):
         np.testing.assert_allclose(table[name], people[name], atol=0.051, err_msg=name)
     assert set(table["assessment_centre"].to_numpy()) <= {11025, 11026, 11027}
+
+
+def test_as_imaged__a_fault_of_the_body_has_its_diagnosis() -> None:
+    """Whoever looks for skeletal disease among failed measurements must find it; others keep theirs."""
+    people = draw_people(3, 1)
+    plan = FaultPlan.parse(["hip_implant", "severe_scoliosis+marrow_depletion", "swap_leg"], slabs=(2, 4, 5))
+    codes = [text.split("|") for text in _as_imaged(people, plan, 1)["icd10"]]
+    assert "Z966" in codes[0]
+    assert {"M419", "C859"} <= set(codes[1])
+    assert "|".join(codes[2]) == people["icd10"][2]

@@ -67,6 +67,8 @@ class FaultKind:
     """Regions that it can spoil, if its slab and side are theirs."""
     slabs: tuple[int, ...] = ()
     """It needs one of these slabs in the exam; empty if any will do."""
+    diagnoses: tuple[str, ...] = ()
+    """ICD-10 codes that a person with it has, without the dot."""
 
     def concerns(self, fault: Fault, region: Region) -> bool:
         """Whether a fault of this kind can have spoilt a region."""

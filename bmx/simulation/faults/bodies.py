@@ -86,14 +86,15 @@ def _name(side: int) -> str:
 
 
 KINDS: tuple[FaultKind, ...] = (
-    FaultKind("mild_scoliosis", "body", "the spine bends 5-10 degrees to the side", mild_scoliosis, regions=("spine",)),
+    FaultKind("mild_scoliosis", "body", "the spine bends 5-10 degrees to the side", mild_scoliosis, regions=("spine",),
+              diagnoses=("M419",)),
     FaultKind(
         "severe_scoliosis", "body", "the spine bends 22-35 degrees to the side", severe_scoliosis,
-        "skeletal abnormality", ("spine",),
+        "skeletal abnormality", ("spine",), diagnoses=("M419",),
     ),
     FaultKind(
         "marrow_depletion", "body", "marrow gives nearly no signal (lymphoma)", marrow_depletion,
-        "skeletal abnormality", ("spine", *FEMORAL, "femoral_diaphysis"),
+        "skeletal abnormality", ("spine", *FEMORAL, "femoral_diaphysis"), diagnoses=("C859",),
     ),
     FaultKind(
         "dark_lines", "body", "dark lines cross head and neck of one femur", dark_lines,
@@ -101,8 +102,8 @@ KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         "hip_implant", "body", "metal replaces one hip", hip_implant, "skeletal abnormality",
-        (*FEMORAL, "femoral_diaphysis"), (4,),
+        (*FEMORAL, "femoral_diaphysis"), (4,), ("Z966",),
     ),
     FaultKind("vertebral_fracture", "body", "one vertebra has lost height in front", vertebral_fracture,
-              regions=("spine",)),
+              regions=("spine",), diagnoses=("S320",)),
 )  # fmt: skip
