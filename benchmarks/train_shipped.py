@@ -17,9 +17,9 @@ from pathlib import Path
 
 RECIPES = {
     "femoral_diaphysis": ["--steps", "240"],
-    "femoral_head": ["--steps", "160"],
-    "total_hip": ["--steps", "150"],
-    "spine": ["--steps", "130"],
+    "femoral_head": ["--steps", "40"],
+    "total_hip": ["--steps", "90"],
+    "spine": ["--steps", "50"],
 }
 """Training begins with the weights that ship, which an earlier, simpler simulator had made in 450 to 900 steps."""
 
