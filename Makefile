@@ -25,7 +25,7 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/accuracy.py
 
-# The recipe that made the weights in bmx/models/simulated.
+# The recipe that made the weights in bmx/models/simulated from their predecessors.
 train: $(INSTALLED)
 	$(BIN)/python benchmarks/train_shipped.py
 
