@@ -16,21 +16,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 RECIPES = {
-    "femoral_diaphysis": ["--steps", "240"],
-    "femoral_head": ["--steps", "40"],
-    "total_hip": ["--steps", "90"],
-    "spine": ["--steps", "50"],
+    "femoral_diaphysis": ["--steps", "240", "--simulate", "100"],
+    "femoral_head": ["--steps", "40", "--simulate", "60"],
+    "total_hip": ["--steps", "90", "--simulate", "100"],
+    "spine": ["--steps", "50", "--simulate", "60"],
 }
 """Training begins with the weights that ship, which an earlier, simpler simulator had made in 450 to 900 steps."""
 
-PARTICIPANTS = 100
 SHIPPED = Path("bmx/models/simulated")
 
 
 def train(region: str, work: Path) -> Path:
     """Train one region in a process of its own, with one thread."""
     folder = work / region
-    command = ["train", str(folder), "--region", region, "--simulate", str(PARTICIPANTS), *RECIPES[region]]
+    command = ["train", str(folder), "--region", region, *RECIPES[region]]
     command += ["--start", str(SHIPPED / region)]
     with (work / f"{region}.log").open("a", encoding="utf-8") as log:
         subprocess.run(
