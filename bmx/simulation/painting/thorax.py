@@ -10,7 +10,7 @@ from bmx.simulation.anatomy.body import Anatomy
 from bmx.simulation.painting.canvas import Canvas
 from bmx.simulation.painting.marrow import paint_bone
 from bmx.simulation.painting.skin import contour_distance
-from bmx.simulation.painting.solids import Field, Point, ellipsoid, frustum, intersection, tube, union
+from bmx.simulation.painting.solids import Field, Point, ellipsoid, frustum, intersection, tube
 
 _RIBS = 12
 _SEGMENTS = 9
@@ -167,7 +167,7 @@ def _paint_flat_bone(
     paint_bone(
         canvas,
         box,
-        union(bone / np.float32(max(squeeze))),
+        bone / np.float32(max(squeeze)),
         anatomy,
         percent=anatomy.spine.vertebrae[5].bmff + 6,
         marbling=5,

@@ -96,7 +96,8 @@ def _echoes_by_fat_percent(tissue: str) -> Echoes:
     kind = TISSUES[tissue]
     share = np.linspace(0, 1, 2001)
     rate = kind.r2_star + (kind.r2_star_fat - kind.r2_star) * share
-    fat = kind.protons * share * steady_state(FAT_T1_MS) / steady_state(FAT_T1_MS)
+    # Relative to fat: a point of pure fat at full density, before it decays, is 1.
+    fat = kind.protons * share
     water = kind.protons * (1 - share) * steady_state(kind.t1_ms) / steady_state(FAT_T1_MS)
     decay = [np.exp(-rate * echo / 1000) for echo in ECHO_TIMES_MS]
     made = Echoes(*((part * one).astype(np.float32) for part in (water, fat) for one in decay))
