@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SPAWN = "distributed.nanny.pre-spawn-environ"
+_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**25}
+"""Bytes. Dask has workers give every freed array back to the system at once; asking for the pages of the next one
+again took more than half of the time of a simulation."""
+
 
 @contextmanager
 def dask_client(client: Client | None = None, *, workers: int | None = None) -> Iterator[Client]:
@@ -38,21 +43,23 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
         yield found
         return
 
+    import dask
     from distributed import Client, LocalCluster
     from distributed.system import MEMORY_LIMIT
 
     count = workers if workers is not None else _cores()
     logger.info("starting %d local worker processes", count)
     try:
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=MEMORY_LIMIT // count,
-            dashboard_address=":0",  # a port that is free, whatever else runs here
-            # A killed worker is restarted and its task done again: no reason to alarm anyone.
-            silence_logs=logging.ERROR,
-        )
+        with dask.config.set({_SPAWN: dask.config.get(_SPAWN) | _KEEP_MEMORY}):
+            cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=MEMORY_LIMIT // count,
+                dashboard_address=":0",  # a port that is free, whatever else runs here
+                # A killed worker is restarted and its task done again: no reason to alarm anyone.
+                silence_logs=logging.ERROR,
+            )
     except RuntimeError as exc:
         raise BmxError(
             "the local worker processes did not start; in a script, call bmx below "
