@@ -176,7 +176,7 @@ def _degrade(volume: FloatVolume, rng: np.random.Generator) -> FloatVolume:
     seen = np.abs(blurred * sensitive)
     seen /= max(float(np.percentile(seen, 99)), 1e-6)
     seen = seen ** np.float32(np.exp(rng.normal(0, 0.25)))
-    noise = np.float32(rng.uniform(0, 0.05))
+    noise = np.float32(rng.uniform(0, 0.03))
     seen = np.hypot(
         seen + noise * rng.standard_normal(seen.shape, dtype=np.float32),
         noise * rng.standard_normal(seen.shape, dtype=np.float32),

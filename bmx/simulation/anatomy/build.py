@@ -75,7 +75,7 @@ def draw_build(person: Mapping[str, Any], size: float, rng: np.random.Generator)
         rng, male=male, size=size, bulk=bulk, fat=fat, android=android, visceral_kg=visceral_kg
     )
     left, right = (draw_leg(rng, side, male=male, size=size, bulk=bulk, fat=fat * legs) for side in (-1, 1))
-    breast = 0.0 if male else size * float(np.clip(rng.normal(46, 5) + 14 * (leanness - 1), 30, 75))
+    breast = 0.0 if male else size * float(np.clip(rng.normal(44, 5) + 14 * (leanness - 1), 28, 72))
     old = (float(person["age"]) - 60) / 10
     return Build(
         skin=skin,

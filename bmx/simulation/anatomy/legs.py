@@ -54,8 +54,10 @@ def draw_leg(
         return made
 
     outer, inner, front, back = (girth * around(table, 0.015) for table in (_OUTER_MM, _INNER_MM, _FRONT_MM, _BACK_MM))
+    # Who gains weight gains less of it below the knee.
+    reach = 0.45 + 0.55 * np.clip((_Z + 420) / 170, 0, 1)
     pads = [
-        fat**share * around(table[sex], 0.05)
+        fat ** (share * reach) * around(table[sex], 0.05)
         for table, share in ((_FAT_OUTER_MM, 1.0), (_FAT_INNER_MM, 1.05), (_FAT_FRONT_MM, 1.0), (_FAT_BACK_MM, 0.85))
     ]
     z, middle = _Z * size, np.full(count, -3.0)

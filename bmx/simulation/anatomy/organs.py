@@ -40,6 +40,8 @@ class Organs:
     """Left, right."""
     kidney_places: tuple[Point, Point]
     heart: float
+    lung_vessels: tuple[tuple[Point, ...], tuple[Point, ...]]
+    """Ends of vessels in the left and right lung: distance from the midline, y, z, of a person of 170 cm."""
     stomach: tuple[float, float]
     """Size relative to middle, share that gas fills."""
     bladder: float
@@ -70,11 +72,18 @@ def draw_organs(rng: np.random.Generator, cavity: Contour, *, size: float, visce
             for side in (-1, 1)
         ),  # type: ignore[arg-type]  # a pair
         heart=float(rng.normal(1, 0.06) * (1.05 if male else 0.95)),
+        lung_vessels=(_draw_lung_vessels(rng), _draw_lung_vessels(rng)),
         stomach=(float(rng.normal(1, 0.12)), float(rng.uniform(0.1, 0.5))),
         bladder=float(rng.uniform(24, 44)),
         small_bowel=_draw_small_bowel(rng, cavity, size, visceral),
         colon=_draw_colon(rng, cavity, size),
         shift=(float(rng.normal(0, 3)), float(rng.normal(0, 3)), float(rng.normal(0, 6))),
+    )
+
+
+def _draw_lung_vessels(rng: np.random.Generator) -> tuple[Point, ...]:
+    return tuple(
+        (float(rng.uniform(55, 108)), float(rng.uniform(-78, 45)), float(rng.uniform(358, 512))) for _ in range(16)
     )
 
 

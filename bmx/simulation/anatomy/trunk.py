@@ -9,11 +9,11 @@ from bmx.simulation.anatomy.contours import Contour, Numbers, wavering
 _Z = np.array([-95, -60, -20, 20, 60, 100, 140, 190, 240, 290, 340, 390, 430, 460, 490, 505, 530, 560], float)
 """Heights of a person of 170 cm; the hip joints lie at 0."""
 
-_HALF_MM = np.array([140, 156, 161, 159, 150, 138, 130, 126, 130, 138, 144, 150, 156, 162, 142, 108, 66, 56], float)
+_HALF_MM = np.array([148, 160, 161, 159, 150, 138, 130, 126, 130, 138, 144, 150, 156, 162, 142, 108, 66, 56], float)
 _FRONT_MM = np.array([38, 52, 62, 66, 68, 70, 72, 74, 78, 84, 88, 86, 76, 62, 46, 40, 38, 38], float)
 _BACK_MM = np.array([-84, -101, -107, -105, -99, -91, -87, -87, -91, -98, -106, -114, -117, -114, -106, -100, -88, -76])
-_POWER = np.array([2.2, 2.2, 2.2, 2.2, 2.2, 2.2, 2.2, 2.2, 2.2, 2.2, 2.2, 2.3, 2.4, 2.5, 2.3, 2.1, 2.0, 2.0])
-_POWER_BACK = np.array([2.3, 2.3, 2.3, 2.3, 2.4, 2.6, 2.8, 2.8, 2.8, 2.8, 2.8, 2.9, 3.0, 2.9, 2.5, 2.2, 2.0, 2.0])
+_POWER = np.array([2.2, 2.2, 2.2, 2.2, 2.15, 2.1, 2.1, 2.1, 2.1, 2.1, 2.1, 2.2, 2.3, 2.4, 2.2, 2.1, 2.0, 2.0])
+_POWER_BACK = np.array([2.2, 2.2, 2.2, 2.2, 2.3, 2.4, 2.5, 2.5, 2.5, 2.5, 2.5, 2.6, 2.7, 2.6, 2.4, 2.2, 2.0, 2.0])
 _WOMAN = np.array(
     [1.03, 1.03, 1.03, 1.01, 0.98, 0.95, 0.92, 0.9, 0.9, 0.91, 0.92, 0.92, 0.92, 0.91, 0.9, 0.9, 0.9, 0.88]
 )
@@ -30,7 +30,7 @@ _FAT_FRONT_MM = (
 )
 _FAT_SIDE_MM = (
     np.array([10, 10, 11, 12, 14, 17, 19, 18, 15, 12, 11, 10, 9, 8, 7, 6, 5, 5], float),
-    np.array([30, 32, 32, 30, 28, 27, 25, 22, 18, 15, 14, 14, 13, 10, 8, 7, 6, 5], float),
+    np.array([33, 33, 32, 30, 28, 27, 25, 22, 18, 15, 14, 14, 13, 10, 8, 7, 6, 5], float),
 )
 _FAT_BACK_MM = (
     np.array([20, 24, 26, 24, 20, 15, 13, 12, 10, 9, 8, 8, 8, 8, 8, 8, 7, 7], float),
@@ -74,7 +74,7 @@ def draw_trunk(
     pads = [thick[1] * wavering(rng, count, 0.02) for _ in range(2)]
     power = _POWER + 0.1 * min(fat, 3)
     skin = Contour(
-        z, sides[0] + pads[0], sides[1] + pads[1], front + thick[0], back - behind, middle, power, _POWER_BACK + 0.3
+        z, sides[0] + pads[0], sides[1] + pads[1], front + thick[0], back - behind, middle, power, _POWER_BACK + 0.1
     )
     return skin, muscle, _draw_cavity(rng, muscle, size, 1.0 if male else 0.94)
 

@@ -6,24 +6,23 @@ from itertools import pairwise
 
 import numpy as np
 
-from bmx.simulation.anatomy.body import Anatomy
 from bmx.simulation.anatomy.organs import Loop
-from bmx.simulation.painting.canvas import Canvas
 from bmx.simulation.painting.grid import Box
-from bmx.simulation.painting.skin import contour_distance
+from bmx.simulation.painting.scene import Scene
 from bmx.simulation.painting.solids import Field, Point, ellipsoid, frustum, intersection, union
 from bmx.simulation.painting.thorax import diaphragm
 
 
-def paint_abdomen(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> None:
+def paint_abdomen(scene: Scene) -> None:
     """Paint the cavity below the diaphragm; organs under it move with the breath."""
+    canvas, anatomy, breath_mm = scene.canvas, scene.anatomy, scene.breath_mm
     size, organs = anatomy.size, anatomy.build.organs
     box = canvas.box((-190 * size, -120 * size, -75 * size), (190 * size, 160 * size, 372 * size))
     if box is None:
         return
     x, y, z = canvas.coordinates(box)
     belly = intersection(
-        contour_distance(x, y, z, anatomy.build.cavity),
+        scene.cavity[box],
         diaphragm(x, y, z, anatomy, breath_mm),
         np.float32(-72 * size) - z + (x * x + (y + 15) ** 2) / np.float32(130 * size),
     )
@@ -31,7 +30,7 @@ def paint_abdomen(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> None:
     streaks = canvas.texture(box, anatomy.build.streaks)
     fat = np.clip(84 + 4 * mottle - 9 * np.maximum(np.abs(streaks) - 1.3, 0), 30, 95)
     canvas.paint(box, belly, "visceral_fat", fat_percent=fat)
-    inside = _Cavity(canvas, anatomy, box, belly, mottle)
+    inside = _Cavity(scene, box, belly, mottle)
     for loop in (*organs.small_bowel, *organs.colon):
         inside.loop(loop, breath_mm)
     move = (organs.shift[0], organs.shift[1], organs.shift[2] + breath_mm)
@@ -57,8 +56,9 @@ def paint_abdomen(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> None:
 class _Cavity:
     """The cavity of one canvas, to which everything painted into it is cut."""
 
-    def __init__(self, canvas: Canvas, anatomy: Anatomy, box: Box, belly: Field, mottle: Field) -> None:
-        self.canvas, self.anatomy, self.box, self.belly, self.mottle = canvas, anatomy, box, belly, mottle
+    def __init__(self, scene: Scene, box: Box, belly: Field, mottle: Field) -> None:
+        self.canvas, self.anatomy = scene.canvas, scene.anatomy
+        self.box, self.belly, self.mottle = box, belly, mottle
 
     def cut(self, box: Box) -> tuple[Box, tuple[slice, slice, slice]] | None:
         """Part of a box that lies in the cavity's box: there, and counted from the cavity's own corner."""

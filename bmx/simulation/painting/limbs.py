@@ -1,4 +1,4 @@
-"""Arms at the sides, and what lies below the knee."""
+"""Arms at the sides, partly out of the field."""
 
 from __future__ import annotations
 
@@ -7,92 +7,103 @@ from itertools import pairwise
 import numpy as np
 
 from bmx.simulation.anatomy.arms import Arm
-from bmx.simulation.anatomy.body import Anatomy
-from bmx.simulation.painting.canvas import Canvas
+from bmx.simulation.painting.bellies import Frame, Row, packed
 from bmx.simulation.painting.marrow import paint_bone
-from bmx.simulation.painting.muscles import infiltration
-from bmx.simulation.painting.solids import Point, ellipsoid, frustum, intersection, tube, union
+from bmx.simulation.painting.scene import Scene
+from bmx.simulation.painting.sections import ARMPIT_MM, arm_outlines, arm_section
+from bmx.simulation.painting.skin import SKIN_MM
+from bmx.simulation.painting.solids import Point, tube
 
 _YELLOW = 88.0
 """Marrow of limbs, percent."""
 
+UPPER_ARM: tuple[list[Row], ...] = (
+    [(-30, -0.10, 0.60, 0.10, 0.10, 0), (40, -0.10, 0.62, 0.34, 0.24, 0), (200, -0.06, 0.58, 0.54, 0.36, -10),
+     (310, 0.02, 0.50, 0.30, 0.26, 0)],  # biceps
+    [(-30, 0.02, 0.20, 0.20, 0.20, 0), (60, 0.14, 0.30, 0.52, 0.30, 10), (130, 0.20, 0.28, 0.46, 0.24, 10),
+     (210, 0.30, 0.26, 0.10, 0.10, 0)],  # brachialis
+    [(-20, 0.20, -0.60, 0.20, 0.12, 0), (120, 0.36, -0.50, 0.46, 0.36, 25), (300, 0.40, -0.50, 0.30, 0.40, 0)],
+    [(-20, -0.20, -0.60, 0.20, 0.12, 0), (140, -0.36, -0.50, 0.44, 0.42, -25), (310, -0.30, -0.50, 0.24, 0.36, 0)],
+    [(190, 0.75, 0.10, 0.08, 0.30, 0), (280, 0.66, 0.05, 0.36, 0.66, 0), (420, 0.30, 0.10, 0.70, 0.80, 0)],  # deltoid
+    [(240, -0.20, 0.30, 0.10, 0.10, 0), (330, -0.40, 0.30, 0.42, 0.40, 0), (420, -0.60, 0.00, 0.50, 0.60, 0)],
+)  # fmt: skip
+FOREARM: tuple[list[Row], ...] = (
+    [(-250, -0.50, 0.40, 0.1, 0.1, 0), (-130, -0.46, 0.34, 0.46, 0.50, 20), (40, -0.66, 0.20, 0.25, 0.35, 0)],
+    [(-250, -0.10, -0.1, 0.2, 0.1, 0), (-130, -0.30, -0.34, 0.50, 0.30, -15), (20, -0.60, -0.3, 0.2, 0.2, 0)],
+    [(-240, 0.50, -0.40, 0.1, 0.1, 0), (-110, 0.46, -0.46, 0.44, 0.42, -30), (40, 0.60, -0.30, 0.22, 0.3, 0)],
+    [(-220, 0.50, 0.40, 0.1, 0.1, 0), (-80, 0.50, 0.42, 0.40, 0.46, 30), (80, 0.66, 0.30, 0.2, 0.4, 0)],
+)
+"""Outward and forward in half axes of the arm's muscle outline; heights in mm from the elbow, of 170 cm."""
 
-def paint_arms(canvas: Canvas, anatomy: Anatomy) -> None:
-    """Paint both arms, from the shoulder to the hand."""
-    for arm in anatomy.build.arms:
-        _paint_arm(canvas, anatomy, arm)
 
-
-def _paint_arm(canvas: Canvas, anatomy: Anatomy, arm: Arm) -> None:
-    deltoid, upper, fore, wrist = arm.girth
-    hand = wrist * 0.75
-    middle = tuple(0.45 * a + 0.55 * b for a, b in zip(arm.shoulder, arm.elbow, strict=True))
-    line: list[Point] = [arm.shoulder, (middle[0], middle[1], middle[2]), arm.elbow, arm.wrist, arm.fingers]
-    muscle = [deltoid, upper, fore * 1.02, wrist, hand]
-    pads = [arm.fat[0], arm.fat[0], arm.fat[1], arm.fat[1] * 0.5, 2.5]
-    for (start, end), radii, fat in zip(pairwise(line), pairwise(muscle), pairwise(pads), strict=True):
-        box = canvas.along(start, end, margin=max(radii) + max(fat) + 6)
+def paint_arms(scene: Scene) -> None:
+    """Paint both arms below the armpit; where they touch the trunk, it lies over them."""
+    size = scene.anatomy.size
+    for arm in scene.anatomy.build.arms:
+        box = _arm_box(scene, arm, high=ARMPIT_MM * size + 4)
         if box is None:
             continue
-        wobble = canvas.texture(box, anatomy.build.mottle)
-        belly = canvas.distance(box, frustum, start, end, radii) + np.float32(2.0) * wobble
-        skin = canvas.distance(box, frustum, start, end, (radii[0] + fat[0], radii[1] + fat[1])) + wobble
-        canvas.paint(box, skin, "skin")
-        canvas.paint(box, skin + np.float32(1.5), "fat")
-        canvas.paint(box, belly, "muscle", fat_percent=infiltration(canvas, anatomy, box, 1.0))
-        septum = np.abs(canvas.distance(box, frustum, start, end, (radii[0] * 0.45, radii[1] * 0.45)) + 2 * wobble)
-        canvas.paint(box, septum - np.float32(0.6), "fat", fat_percent=70)
-    size = anatomy.size
-    ulna = [(p[0] + dx, p[1] + dy, p[2]) for p, dx, dy in ((arm.elbow, 0, -12), (arm.wrist, arm.side * 10, 0))]
-    radius = [(p[0] + dx, p[1] + dy, p[2]) for p, dx, dy in ((arm.elbow, 0, 8), (arm.wrist, -arm.side * 10, 0))]
-    bones: tuple[tuple[list[Point], tuple[float, ...]], ...] = (
-        (line[:3], (21.0, 11.0, 15.0)), (ulna, (9.0, 6.5)), (radius, (7.0, 8.5)), (line[3:], (9.0, 5.0)),
-    )  # fmt: skip
-    for bone, thick in bones:
-        box = canvas.along(*bone, margin=24 * size)
-        if box is not None:
-            solid = canvas.distance(box, tube, bone, [one * size for one in thick])
-            paint_bone(canvas, box, solid, anatomy, percent=_YELLOW, marbling=3, cortex_mm=3.2)
+        x, y, z = scene.canvas.coordinates(box)
+        skin, _, _ = arm_outlines(x, y, z, arm, size)
+        skin += np.float32(0.8) * scene.wobble(box)
+        scene.canvas.paint(box, skin, "skin")
+        scene.canvas.paint(box, skin + SKIN_MM, "fat")
 
 
-def paint_knees(canvas: Canvas, anatomy: Anatomy) -> None:
-    """Paint shin bones, kneecaps, cartilage, menisci and the fat behind the tendon of the kneecap."""
-    for femur in anatomy.femora:
-        x0, y0, z0 = femur.knee
-        scale = femur.head_radius / 24
-        box = canvas.box((x0 - 62, y0 - 62, z0 - 190), (x0 + 62, y0 + 66, z0 + 70))
+def paint_arm_insides(scene: Scene) -> None:
+    """Paint muscles and bones of both arms, from the shoulder to the hand."""
+    size, build = scene.anatomy.size, scene.anatomy.build
+    for arm in build.arms:
+        box = _arm_box(scene, arm, high=1e4)
         if box is None:
             continue
-        x, y, z = canvas.coordinates(box)
-        hoffa = ellipsoid(x, y, z, (x0, y0 + 30 * scale, z0 + 4), (22 * scale, 13 * scale, 22 * scale))
-        canvas.paint(box, hoffa, "fat", fat_percent=88)
-        joint = ellipsoid(x, y, z, (x0, y0 - 4, z0 - 1), (40 * scale, 28 * scale, 9))
-        canvas.paint(box, joint, "cartilage")
-        meniscus = intersection(np.abs(z - np.float32(z0 - 1)) - np.float32(2.2), joint, -joint - np.float32(5))
-        canvas.paint(box, meniscus, "tendon")
-        plateau = ellipsoid(x, y, z, (x0, y0 - 6, z0 - 24 * scale), (39 * scale, 27 * scale, 24 * scale))
-        shin = frustum(x, y, z, (x0, y0 - 8, z0 - 30 * scale), (x0, y0 - 2, z0 - 400), (24 * scale, 13 * scale))
-        tibia = intersection(union(plateau, shin, blend=10), z - np.float32(z0 - 5))
-        paint_bone(canvas, box, tibia, anatomy, percent=_YELLOW, marbling=2, cortex_mm=1.6)
-        out = femur.side * 36 * scale
-        fibula = frustum(
-            x, y, z, (x0 + out, y0 - 22, z0 - 26 * scale), (x0 + out, y0 - 20, z0 - 400), (10 * scale, 7 * scale)
-        )
-        paint_bone(canvas, box, fibula, anatomy, percent=_YELLOW, marbling=2, cortex_mm=2.4)
+        x, y, z = scene.canvas.coordinates(box)
+        _, muscle, at = arm_outlines(x, y, z, arm, size)
+        above = np.float32(arm.elbow[2])
+        frame = Frame(at.x, at.y, at.wide * np.float32(arm.side), at.deep, size)
+        bellies = packed(
+            x, y, z - above, (*UPPER_ARM, *FOREARM), frame,
+            gap_mm=0.8 * build.fat_between, bulge_mm=5, wobble=scene.wobble(box),
+        )  # fmt: skip
+        shoulder = np.clip((z - np.float32(arm.shoulder[2] - 20)) / np.float32(20), 0, 1)
+        np.maximum(bellies, muscle + np.float32(0.8) * scene.wobble(box), out=bellies)
+        # The outlines of trunk and arm meet at the shoulder; its muscles end inside both.
+        np.maximum(bellies, (shoulder - 1) * np.float32(30) + scene.lines.fascia[box] * shoulder, out=bellies)
+        scene.muscle(box, bellies)
+        _paint_bones(scene, arm)
 
 
-def paint_kneecaps(canvas: Canvas, anatomy: Anatomy) -> None:
-    """Paint the kneecaps and the tendons above and below them, in front of the condyles."""
-    for femur in anatomy.femora:
-        x0, y0, z0 = femur.knee
-        scale = femur.head_radius / 24
-        cap = (x0, y0 + 38 * scale, z0 + 28 * scale)
-        box = canvas.around(cap, (28, 18, 75))
-        if box is None:
-            continue
-        tendon = canvas.distance(
-            box, frustum, (cap[0], cap[1] + 4, cap[2] - 62), (cap[0], cap[1] + 3, cap[2] + 62), (5.0, 5.5)
-        )
-        canvas.paint(box, tendon, "tendon")
-        bone = canvas.distance(box, ellipsoid, cap, (21 * scale, 10 * scale, 21 * scale))
-        paint_bone(canvas, box, bone, anatomy, percent=_YELLOW, marbling=2, cortex_mm=1.5)
+def _arm_box(scene: Scene, arm: Arm, *, high: float) -> tuple[slice, slice, slice] | None:
+    reach = max(arm.girth) + arm.fat[0] + 8
+    line = np.array([arm.shoulder, arm.elbow, arm.wrist, arm.fingers])
+    low, most = line.min(axis=0) - reach, line.max(axis=0) + reach
+    return scene.canvas.box((low[0], low[1], arm.fingers[2]), (most[0], most[1], min(high, most[2])))
+
+
+def _paint_bones(scene: Scene, arm: Arm) -> None:
+    size = scene.anatomy.size
+    elbow, wrist = arm.elbow, arm.wrist
+    cos, sin = 9 * np.cos(arm.turn) * size, 9 * np.sin(arm.turn) * size
+
+    def beside(point: Point, share: float, up: float) -> Point:
+        return float(point[0] + share * sin * arm.side), float(point[1] + share * cos), float(point[2] + up)
+
+    middle = arm_section(arm, np.array([[[(arm.shoulder[2] + elbow[2]) / 2]]], np.float32), size)
+    shaft = (float(middle.x.item()), float(middle.y.item()) - 3, (arm.shoulder[2] + elbow[2]) / 2)
+    lines: list[tuple[list[Point], tuple[float, ...], float]] = [
+        ([arm.shoulder, (arm.shoulder[0] * 1.03, arm.shoulder[1], arm.shoulder[2] - 40 * size), shaft, elbow],
+         (22, 13, 10.5, 12), 2.8),
+        ([(elbow[0] - 18 * size, *elbow[1:]), (elbow[0] + 18 * size, *elbow[1:])], (12, 12), 2.0),
+        ([beside(elbow, -1.2, 14), beside(wrist, -1, 0)], (10, 6), 2.6),
+        ([beside(elbow, 1.0, -16), beside(wrist, 1, 0)], (7.5, 9), 2.4),
+    ]  # fmt: skip
+    for finger in (-1.6, -0.6, 0.5, 1.5):
+        tip = beside(arm.fingers, finger, 30)
+        lines.append(([beside(wrist, finger * 0.7, -22 * size), beside(tip, 0, 0)], (5.5, 4), 1.6))
+    for line, radii, cortex in lines:
+        radii = tuple(radius * size for radius in radii)
+        for (start, end), (first, last) in zip(pairwise(line), pairwise(radii), strict=True):
+            box = scene.canvas.along(start, end, margin=max(first, last) + 4)
+            if box is not None:
+                solid = scene.canvas.distance(box, tube, [start, end], (first, last))
+                paint_bone(scene.canvas, box, solid, scene.anatomy, percent=_YELLOW, marbling=3, cortex_mm=cortex)

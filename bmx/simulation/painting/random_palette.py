@@ -12,7 +12,7 @@ _SILENT = ("air", "gas", "metal")
 class RandomPalette:
     """One channel whose contrast is random.
 
-    Two times in three it is some mixture of the water and the fat of a Dixon exam, in which each tissue
+    Three times in four it is some mixture of the water and the fat of a Dixon exam, in which each tissue
     is brighter or darker by chance; otherwise every tissue has any brightness at all.
     """
 
@@ -25,7 +25,7 @@ class RandomPalette:
         self._gain = {tissue: np.float32(np.exp(rng.normal(0, spread))) for tissue in TISSUES}
         self._any = {tissue: np.float32(rng.uniform(0, 1)) for tissue in TISSUES}
         self._slope = {tissue: np.float32(rng.uniform(-0.6, 0.6) / 100) for tissue in TISSUES}
-        self._lawless = rng.random() < 1 / 3
+        self._lawless = rng.random() < 1 / 4
 
     def colours(self, tissue: str, fat_percent: Field | float | None) -> tuple[Field | float, ...]:
         """Brightness of the tissue, about 0 to 1."""

@@ -5,116 +5,124 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from bmx.simulation.anatomy.body import Anatomy
-from bmx.simulation.anatomy.contours import Contour
+from bmx.simulation.anatomy.femur import Femur
 from bmx.simulation.painting.canvas import Canvas
 from bmx.simulation.painting.grid import Box, Grid
-from bmx.simulation.painting.solids import Field, ellipsoid, intersection, union
+from bmx.simulation.painting.sections import add_upper_arms, contour_distance
+from bmx.simulation.painting.solids import Field, ellipsoid, union
+from bmx.types import FloatVolume
 
-_SKIN_MM = np.float32(1.6)
-_GROIN_MM = -72.0
+SKIN_MM = np.float32(1.6)
+_FAR = np.float32(500)
+_GROIN_MM = -84.0
+_FOLD_MM = -104.0
+"""Where the trunk ends in front, and behind below the buttocks."""
 _LEG_TOP_MM = 45.0
-_SEAM_MM = 30.0
+_SEAM_MM = 24.0
+_LEAST_FAT_MM = np.float32(2.5)
 
 
 class Outlines(NamedTuple):
     """Signed distances over the whole grid, mm; negative inside."""
 
-    skin: Field
-    fascia: Field
+    skin: FloatVolume
+    fascia: FloatVolume
     """Outer surface of the muscles."""
 
 
-def contour_distance(x: Field, y: Field, z: Field, contour: Contour) -> Field:
-    """Distance to a stack of superellipses, good near the surface; x and y as the contour counts them."""
-    section = contour.at(z)
-    tiny = np.float32(1e-4)
-    half = np.where(x < 0, section.left, section.right)
-    across = np.abs(x) / half
-    behind = y < section.middle
-    depth = np.where(behind, section.middle - section.back, section.front - section.middle)
-    power = np.where(behind, section.power_back, section.power)
-    # Powers on planes, not on the volume: x and y enter by one factor each.
-    in_front, at_back = across**section.power, across**section.power_back
-    along = (np.abs(y - section.middle) / depth) ** power
-    total = np.where(behind, at_back, in_front) + along
-    near = np.exp(np.log(total + tiny) / power)
-    reach = np.sqrt(x * x + (y - section.middle) ** 2)
-    distance: Field = reach * (1 - 1 / np.maximum(near, np.float32(0.05)))
-    return distance
-
-
-def leg_axis(anatomy: Anatomy, side: int, z: Field) -> tuple[Field, Field]:
-    """Middle of a leg at each height: from the hip to the knee, and straight on below."""
-    femur = anatomy.femora[0 if side < 0 else 1]
-    along = (np.float32(femur.head[2]) - z) / np.float32(femur.head[2] - femur.knee[2])
-    along = np.clip(along, 0, 1.4)
-    return (
-        np.float32(femur.head[0]) + np.float32(femur.knee[0] - femur.head[0]) * along,
-        np.float32(femur.head[1] - 8) + np.float32(femur.knee[1] - femur.head[1] + 2) * along,
-    )
-
-
-def leg_box(grid: Grid, anatomy: Anatomy, side: int) -> Box | None:
-    """Points of one half of the body below the groin."""
-    # The seam is felt beyond the top of the leg itself.
-    top = _LEG_TOP_MM * anatomy.size + 2 * _SEAM_MM
-    return grid.box((-260.0, -260.0, -900.0) if side < 0 else (0.0, -260.0, -900.0),
-                    (0.0, 260.0, top) if side < 0 else (260.0, 260.0, top))  # fmt: skip
-
-
 def outlines(canvas: Canvas, anatomy: Anatomy) -> Outlines:
-    """Skin and fascia of trunk and legs, with the unevenness of both."""
-    build, size = anatomy.build, anatomy.size
-    x, y, z = canvas.coordinates(canvas.everything)
+    """Skin and fascia of trunk and legs, with the unevenness of both; the costliest fields, so they are made once."""
+    build = anatomy.build
     shape = canvas.painted.shape[1:]
-    skin = np.full(shape, 1e3, np.float32)
-    fascia = np.full(shape, 1e3, np.float32)
-    above = np.flatnonzero(canvas.z > (_GROIN_MM - _SEAM_MM) * size)
-    if above.size:
-        part = slice(int(above[0]), int(above[-1]) + 1)
-        floor = np.float32(_GROIN_MM * size) - z[part]
-        skin[part] = intersection(contour_distance(x, y, z[part], build.skin), floor)
-        fascia[part] = intersection(contour_distance(x, y, z[part], build.fascia), floor + np.float32(4))
+    skin, fascia = (np.full(shape, _FAR, np.float32) for _ in range(2))
+    _add_trunk(canvas, anatomy, skin, fascia)
     _add_breasts(canvas, anatomy, skin)
-    for side in (-1, 1):
-        box = leg_box(canvas, anatomy, side)
+    _add_legs(canvas, anatomy, skin, fascia)
+    skin += np.float32(1.5) * canvas.texture(canvas.everything, build.skin_waves)
+    fascia += np.float32(0.9 + 0.8 * build.fat**0.5) * canvas.texture(canvas.everything, build.fascia_waves)
+    np.maximum(fascia, skin + _LEAST_FAT_MM, out=fascia)
+    return Outlines(skin, fascia)
+
+
+def paint_skin(canvas: Canvas, anatomy: Anatomy, lines: Outlines) -> None:
+    """Paint the skin of trunk and legs, and fill all inside with fat; other tissues come over it."""
+    canvas.paint(canvas.everything, lines.skin, "skin")
+    # Thin walls of connective tissue run through fat.
+    walls = np.abs(canvas.texture(canvas.everything, anatomy.build.mottle))
+    np.minimum(walls, np.float32(0.09), out=walls)
+    walls *= np.float32(60)
+    walls += np.float32(88.6)
+    canvas.paint(canvas.everything, lines.skin + SKIN_MM, "fat", fat_percent=walls)
+
+
+def leg_axis(femur: Femur, z: npt.NDArray[np.float32], size: float) -> tuple[Field, Field]:
+    """Place x, y (mm) of the middle of a leg at some heights: near the femur, straight on below the knee."""
+    knots = np.array([-560, -406, -200, -100, 20]) * size
+    (kx, ky, _), side = femur.knee, femur.side
+    across = np.interp(z, knots, [0.96 * kx, kx, side * 87 * size, side * 91 * size, side * 89 * size])
+    deep = np.interp(z, knots, [ky - 6, ky - 4, 0, 0, -2])
+    return across.astype(np.float32), deep.astype(np.float32)
+
+
+def leg_box(grid: Grid, side: int, low: float = -1e4, high: float = 1e4) -> Box | None:
+    """Points of one half of the body between two heights, mm."""
+    wide = 500.0
+    return grid.box((min(side, 0) * wide, -wide, low), (max(side, 0) * wide, wide, high))
+
+
+def _add_trunk(canvas: Canvas, anatomy: Anatomy, skin: FloatVolume, fascia: FloatVolume) -> None:
+    build, size = anatomy.build, anatomy.size
+    box = canvas.box((-1e4, -1e4, -125 * size), (1e4, 1e4, 1e4))
+    if box is None:
+        return
+    x, y, z = canvas.coordinates(box)
+    behind = np.clip((np.float32(10) - y) / np.float32(70), 0, 1)
+    floor = np.float32(_GROIN_MM * size) + np.float32((_FOLD_MM - _GROIN_MM) * size) * behind - z
+    # The furrow over the spine; the more fat beside it, the deeper.
+    furrow = np.exp(-((x / np.float32(24 * size)) ** 2)) * (np.clip(-y / np.float32(60), 0, 1) ** 2)
+    furrow = furrow * np.exp(-(((z / np.float32(size) - 190) / np.float32(210)) ** 4))
+    trunk = contour_distance(x, y, z, build.skin) + np.float32(4 + 3 * min(build.fat, 2.5)) * furrow
+    skin[box] = -union(-trunk, floor * np.float32(-1), blend=14.0)
+    muscle = contour_distance(x, y, z, build.fascia) + np.float32(10) * furrow
+    fascia[box] = np.maximum(muscle, floor + np.float32(9))
+    add_upper_arms(canvas, anatomy, skin, fascia)
+
+
+def _add_breasts(canvas: Canvas, anatomy: Anatomy, skin: FloatVolume) -> None:
+    """Widen the outline of a woman by her breasts; lying on the back they sink to the sides."""
+    size = anatomy.size
+    for side, radius in zip((-1, 1), anatomy.build.breasts, strict=True):
+        centre = (side * (72 * size + 0.35 * radius), 44 * size + 0.15 * radius, 398 * size)
+        radii = (radius * 1.25, radius * 1.05, radius * 1.25)
+        box = canvas.around(centre, (radii[0] + 30, radii[1] + 30, radii[2] + 30)) if radius > 0 else None
+        if box is not None:
+            breast = canvas.distance(box, ellipsoid, centre, radii)
+            skin[box] = union(skin[box], breast, blend=24.0)
+
+
+def _add_legs(canvas: Canvas, anatomy: Anatomy, skin: FloatVolume, fascia: FloatVolume) -> None:
+    """Join both legs to the trunk; where thighs touch, skin lies on skin."""
+    build, size = anatomy.build, anatomy.size
+    seam = 130 * size
+    for which, femur in enumerate(anatomy.femora):
+        box = leg_box(canvas, femur.side, high=(_LEG_TOP_MM + 3 * _SEAM_MM) * size)
         if box is None:
             continue
-        lx, ly, lz = canvas.coordinates(box)
-        cx, cy = leg_axis(anatomy, side, lz)
+        x, y, z = canvas.coordinates(box)
+        cx, cy = leg_axis(femur, z, size)
+        apart = np.float32(0.4) - np.float32(femur.side) * x
         # A thigh ends in a slope: on its outside the trunk takes over lower down.
-        outward = np.maximum((lx - cx) * np.float32(side), 0)
-        top = (lz - np.float32(_LEG_TOP_MM * size) + outward) * np.float32(0.75)
-        which = 0 if side < 0 else 1
-        for field, contour in ((skin, build.leg_skin[which]), (fascia, build.leg_fascia[which])):
-            leg = intersection(contour_distance(lx - cx, ly - cy, lz, contour), top)
-            field[box] = union(field[box], leg, blend=_SEAM_MM)
-    skin += np.float32(1.2) * canvas.texture(canvas.everything, build.skin_waves)
-    fascia += np.float32(1.0 + 0.8 * build.fat) * canvas.texture(canvas.everything, build.fascia_waves)
-    return Outlines(skin, np.maximum(fascia, skin + np.float32(2.6)))
-
-
-def _add_breasts(canvas: Canvas, anatomy: Anatomy, skin: Field) -> None:
-    """Widen the skin in front of the chest, in place; who lies on the back has them flat and to the side."""
-    size, build = anatomy.size, anatomy.build
-    height = 385 * size
-    front = float(np.interp(height, build.skin.z, build.skin.front))
-    for side, radius in zip((-1, 1), build.breasts, strict=True):
-        centre = (side * 82 * size, front - 22 * size, height)
-        box = canvas.around(centre, 2 * radius + 30) if radius else None
-        if box is not None:
-            breast = canvas.distance(box, ellipsoid, centre, (1.2 * radius, 0.75 * radius, 1.15 * radius))
-            skin[box] = union(skin[box], breast, blend=24)
-
-
-def paint_skin(canvas: Canvas, anatomy: Anatomy) -> Outlines:
-    """Paint skin, subcutaneous fat and, for now, muscle in all the rest of trunk and legs."""
-    lines = outlines(canvas, anatomy)
-    canvas.paint(canvas.everything, lines.skin, "skin")
-    canvas.paint(canvas.everything, lines.skin + _SKIN_MM, "fat")
-    streaks = canvas.texture(canvas.everything, anatomy.build.streaks)
-    infiltrated = anatomy.build.muscle_fat * np.exp(np.float32(0.55) * streaks)
-    canvas.paint(canvas.everything, lines.fascia, "muscle", fat_percent=infiltrated)
-    return lines
+        outward = np.maximum((x - cx) * np.float32(femur.side) + np.float32(30 * size), 0)
+        top = (z - np.float32(_LEG_TOP_MM * size) + np.float32(0.5) * outward) * np.float32(0.8)
+        cut = np.maximum(apart, top)
+        leg = np.maximum(contour_distance(x - cx, y - cy, z, build.leg_skin[which]), cut)
+        near = int(np.searchsorted(canvas.z[box[0]], -seam))
+        upper = (slice(box[0].start + near, box[0].stop), box[1], box[2])
+        leg[near:] = union(leg[near:], skin[upper], blend=_SEAM_MM)
+        skin[box] = leg
+        muscle = contour_distance(x - cx, y - cy, z, build.leg_fascia[which])
+        np.maximum(muscle, cut + np.float32(3), out=muscle)
+        fascia[box] = np.minimum(fascia[box], muscle)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from bmx.simulation.anatomy.body import Anatomy
 from bmx.simulation.painting.abdomen import paint_abdomen
+from bmx.simulation.painting.cage import paint_cage
 from bmx.simulation.painting.canvas import Canvas
-from bmx.simulation.painting.limbs import paint_arms, paint_kneecaps, paint_knees
-from bmx.simulation.painting.muscles import paint_back, paint_fat_planes
+from bmx.simulation.painting.knees import paint_kneecaps, paint_knees
+from bmx.simulation.painting.leg_muscles import paint_leg_muscles
+from bmx.simulation.painting.limbs import paint_arm_insides, paint_arms
+from bmx.simulation.painting.scene import set_scene
 from bmx.simulation.painting.skin import paint_skin
 from bmx.simulation.painting.thorax import paint_thorax
+from bmx.simulation.painting.trunk_muscles import paint_trunk_muscles
 
 
 def paint_soft_tissue(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> None:
@@ -18,12 +22,15 @@ def paint_soft_tissue(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> Non
     ----------
     breath_mm : how far the diaphragm, and the organs below it, lie above their place at rest
     """
-    paint_arms(canvas, anatomy)
-    lines = paint_skin(canvas, anatomy)
-    paint_fat_planes(canvas, anatomy, lines)
-    paint_abdomen(canvas, anatomy, breath_mm)
-    paint_thorax(canvas, anatomy, breath_mm)
-    paint_back(canvas, anatomy)
+    scene = set_scene(canvas, anatomy, breath_mm)
+    paint_arms(scene)
+    paint_skin(canvas, anatomy, scene.lines)
+    paint_leg_muscles(scene)
+    paint_abdomen(scene)
+    paint_thorax(scene)
+    paint_trunk_muscles(scene)
+    paint_cage(scene)
+    paint_arm_insides(scene)
     paint_knees(canvas, anatomy)
 
 

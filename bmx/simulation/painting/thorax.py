@@ -1,175 +1,139 @@
-"""Chest: ribs, breastbone, collar bones, shoulder blades, lungs, heart and the great vessels."""
+"""Chest: lungs and heart above a diaphragm that moves with the breath."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import numpy as np
 
 from bmx.simulation.anatomy.body import Anatomy
-from bmx.simulation.painting.canvas import Canvas
-from bmx.simulation.painting.marrow import paint_bone
-from bmx.simulation.painting.skin import contour_distance
-from bmx.simulation.painting.solids import Field, Point, ellipsoid, frustum, intersection, tube
+from bmx.simulation.painting.grid import Box
+from bmx.simulation.painting.scene import Scene
+from bmx.simulation.painting.solids import Field, Point, ellipsoid, frustum, in_frame, union
+from bmx.simulation.painting.vessels import paint_great_vessels
 
-_RIBS = 12
-_SEGMENTS = 9
+_TILT = np.array([[0.82, 0.42, 0.39], [-0.50, 0.86, 0.12], [-0.29, -0.29, 0.91]])
+"""Axes of the heart: its long axis points to the left, forward and down."""
 
 
 def diaphragm(x: Field, y: Field, z: Field, anatomy: Anatomy, breath_mm: float) -> Field:
-    """Height above the diaphragm, mm: positive in the chest. Two domes that move with the breath."""
+    """Height above the diaphragm, mm: positive in the chest. Two domes, deepest behind and at the sides."""
     size, organs = anatomy.size, anatomy.build.organs
     domes = [
         np.float32(top + breath_mm)
-        - ((x - np.float32(side * 68 * size)) ** 2 / np.float32(150 * size) + (y + 5) ** 2 / np.float32(170 * size))
+        - (x - np.float32(side * 62 * size)) ** 2 / np.float32(120 * size)
+        - np.maximum(y - np.float32(14), np.float32(0)) ** 2 / np.float32(170 * size)
+        - np.minimum(y - np.float32(14), np.float32(0)) ** 2 / np.float32(120 * size)
         for side, top in zip((-1, 1), organs.domes, strict=True)
     ]
-    height: Field = z - np.maximum(np.maximum(*domes), np.float32(215 * size + breath_mm))
-    return height
+    saddle = np.float32(min(organs.domes) - 16 * size + breath_mm) - ((x * x) + (y - 30) ** 2) / np.float32(140 * size)
+    height = z + union(*(-dome for dome in (*domes, saddle)), blend=14.0)
+    above: Field = np.minimum(height, z - np.float32(212 * size + breath_mm))
+    return above
 
 
-def paint_thorax(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> None:
-    """Paint lungs and mediastinum, then the cage around them."""
+def paint_thorax(scene: Scene) -> None:
+    """Paint what lies above the diaphragm, inside the cage."""
+    anatomy, size = scene.anatomy, scene.anatomy.size
+    box = scene.canvas.box((-170 * size, -125 * size, 212 * size), (170 * size, 130 * size, 548 * size))
+    if box is None:
+        return
+    x, y, z = scene.canvas.coordinates(box)
+    chest = np.maximum(scene.cavity[box], -diaphragm(x, y, z, anatomy, scene.breath_mm))
+    scene.canvas.paint(box, chest, "visceral_fat", fat_percent=80)
+    middle = _mediastinum(scene, x, y, z)
+    middle += np.float32(1.5) * scene.wobble(box)
+    lungs = np.maximum(chest + np.float32(1.2), np.float32(1) - middle)
+    scene.canvas.paint(box, lungs, "lung")
+    _paint_lung_vessels(scene, box, lungs)
+    _paint_heart(scene)
+    paint_great_vessels(scene)
+
+
+def heart_place(anatomy: Anatomy, breath_mm: float) -> Point:
+    """Middle of the heart: it rides on the diaphragm."""
     size = anatomy.size
-    box = canvas.box((-190 * size, -140 * size, 215 * size), (190 * size, 140 * size, 545 * size))
+    return -20 * size, 26 * size, min(anatomy.build.organs.domes) + 44 * size + 0.7 * breath_mm
+
+
+def _mediastinum(scene: Scene, x: Field, y: Field, z: Field) -> Field:
+    """Distance to what parts the lungs: spine, heart and vessels in their fat, and a thin sheet in front."""
+    anatomy, size = scene.anatomy, scene.anatomy.size
+    spine = anatomy.spine.vertebrae[:13][::-1]
+    heights = z.ravel()
+    places = np.array([one.centre for one in spine])
+    cx, cy = (np.interp(heights, places[:, 2], places[:, i]).astype(np.float32)[:, None, None] for i in (0, 1))
+    up = np.clip((z / np.float32(size) - 400) / np.float32(90), 0, 1)
+
+    def column(x0: Field, y0: Field, wide: Field, deep: Field) -> Field:
+        near: Field = np.sqrt(((x - x0) / wide) ** 2 + ((y - y0) / deep) ** 2)
+        near -= np.float32(1)
+        near *= np.sqrt(wide * deep)
+        return near
+
+    s = np.float32(size)
+    behind = column(cx, cy - 22 * s, 21 * s + 0 * up, 44 * s + 0 * up)
+    aorta = column(cx - 20 * s, cy + 16 * s, 17 * s + 0 * up, 17 * s + 0 * up)
+    vessels = column(0 * up, cy + (46 - 8 * up) * s, (22 + 11 * up) * s, (33 - 4 * up) * s)
+    mx, my, mz = heart_place(anatomy, scene.breath_mm)
+    h = anatomy.build.organs.heart * size
+    u, v, w = in_frame(x, y, z, (mx, my, mz), _TILT)
+    heart = ellipsoid(u, v, w, (0, 0, 0), (66 * h, 47 * h, 50 * h))
+    # Fat on the diaphragm beside the heart.
+    pad = ellipsoid(x, y, z, (mx - 8 * size, my + 26 * size, mz - 40 * size), (60 * size, 26 * size, 20 * size))
+    sheet = np.maximum(np.abs(x + np.float32(4)) - np.float32(2), -y)
+    joined = union(behind, aorta, blend=8.0)
+    joined = union(joined, vessels, blend=14.0)
+    joined = union(joined, heart, pad, blend=10.0)
+    apart: Field = np.minimum(joined, sheet)
+    return apart
+
+
+def _paint_lung_vessels(scene: Scene, box: Box, lungs: Field) -> None:
+    """Vessels run from the root of each lung outward, thinner and thinner."""
+    anatomy, size = scene.anatomy, scene.anatomy.size
+    for side, ends in zip((-1, 1), anatomy.build.organs.lung_vessels, strict=True):
+        root = (side * 34 * size, -6 * size, 432 * size + 0.3 * scene.breath_mm)
+        for share_x, y0, height in ends:
+            far = (side * share_x * size, y0 * size, height * size)
+            bent = [
+                0.5 * (a + b) + 5 * np.sin(11 * share_x + i) for i, (a, b) in enumerate(zip(root, far, strict=True))
+            ]
+            half = (float(bent[0]), float(bent[1]), float(bent[2]))
+            for start, end, radii in (
+                (root, half, (4.6 * size, 2.8 * size)), (half, far, (2.8 * size, 1.2 * size)),
+            ):  # fmt: skip
+                where = scene.canvas.along(start, end, margin=6)
+                cut = None if where is None else _common(where, box)
+                if cut is not None:
+                    inner, own = cut
+                    tube = scene.canvas.distance(inner, frustum, start, end, radii)
+                    scene.canvas.paint(inner, np.maximum(tube, lungs[own] + np.float32(2)), "blood")
+
+
+def _common(box: Box, within: Box) -> tuple[Box, Box] | None:
+    """What two boxes share, and the same counted from the corner of the second."""
+    shared = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, within, strict=True)]
+    if any(one.start >= one.stop for one in shared):
+        return None
+    own = [slice(one.start - b.start, one.stop - b.start) for one, b in zip(shared, within, strict=True)]
+    return (shared[0], shared[1], shared[2]), (own[0], own[1], own[2])
+
+
+def _paint_heart(scene: Scene) -> None:
+    """Chambers with their walls, and fat in the groove between them."""
+    scale = scene.anatomy.build.organs.heart * scene.anatomy.size
+    centre = heart_place(scene.anatomy, scene.breath_mm)
+    box = scene.canvas.around(centre, 78 * scale)
     if box is None:
         return
-    x, y, z = canvas.coordinates(box)
-    cavity = contour_distance(x, y, z, anatomy.build.cavity)
-    chest = intersection(cavity, -diaphragm(x, y, z, anatomy, breath_mm))
-    canvas.paint(box, chest, "visceral_fat", fat_percent=82)
-    middle = np.abs(x + 6) - np.float32(26 * size) - np.float32(14 * size) * np.exp(-(((z - 395 * size) / 60) ** 2))
-    spine = intersection(np.abs(x) - np.float32(12 * size), y + np.float32(15))
-    middle = middle + np.float32(5) * canvas.texture(box, anatomy.build.mottle)
-    lungs = intersection(chest + np.float32(2.5), -middle, -spine)
-    vessels = np.clip(6 + 3 * canvas.texture(box, anatomy.build.streaks), 0, 30)
-    canvas.paint(box, lungs, "lung", fat_percent=vessels)
-    _paint_heart(canvas, anatomy, breath_mm)
-    _paint_vessels(canvas, anatomy, breath_mm)
-    _paint_cage(canvas, anatomy)
-
-
-def _paint_heart(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> None:
-    size, scale = anatomy.size, anatomy.build.organs.heart * anatomy.size
-    centre = (-24 * size, 34 * size, 388 * size + 0.6 * breath_mm)
-    box = canvas.around(centre, 72 * scale)
-    if box is None:
-        return
-    x, y, z = canvas.coordinates(box)
-    wobble = np.float32(2.5) * canvas.texture(box, anatomy.build.mottle)
-    tilted = x + np.float32(0.45) * (z - np.float32(centre[2]))
-    wall = ellipsoid(tilted, y, z, centre, (52 * scale, 40 * scale, 50 * scale)) + wobble
-    canvas.paint(box, wall - np.float32(4), "fat", fat_percent=78)
-    canvas.paint(box, wall, "heart")
-    for dx, dy, dz, radius in ((-16, 4, -10, 22), (18, 6, -4, 20), (6, -16, 24, 19)):
-        room = (centre[0] + dx * scale, centre[1] + dy * scale, centre[2] + dz * scale)
-        canvas.paint(
-            box, ellipsoid(tilted, y, z, room, (radius * scale, radius * scale * 0.8, radius * scale)), "blood"
-        )
-
-
-def _paint_vessels(canvas: Canvas, anatomy: Anatomy, breath_mm: float) -> None:
-    """Aorta along the left front of the spine, vena cava on its right, windpipe and gullet."""
-    size, vertebrae = anatomy.size, anatomy.spine.vertebrae
-    aorta = [
-        (v.centre[0] - (20 if i < 8 else 12) * size, v.centre[1] + v.radius_y + 10 * size, v.centre[2])
-        for i, v in enumerate(vertebrae[4:16])
-    ]
-    cava = [(v.centre[0] + 17 * size, v.centre[1] + v.radius_y + 9 * size, v.centre[2]) for v in vertebrae[8:16]]
-    arch = [aorta[0], (-16 * size, 4.0, 470 * size), (4 * size, 26.0, 462 * size), (6 * size, 34.0, 430 * size)]
-    windpipe = [
-        (2.0, 6 * size, 436 * size),
-        (0.0, 12 * size, 480 * size),
-        (0.0, 20 * size, 530 * size),
-        (0.0, 22 * size, 600 * size),
-    ]
-    bronchi = [[windpipe[0], (side * 40 * size, -4.0, 412 * size)] for side in (-1, 1)]
-    for line, radius, tissue in (
-        (aorta, 10.5, "blood"), (cava, 10.0, "blood"), (arch, 13.0, "blood"), (windpipe, 8.5, "gas"),
-        *((line, 6.0, "gas") for line in bronchi),
-    ):  # fmt: skip
-        for start, end in pairwise(line):
-            box = canvas.along(start, end, margin=radius * size + 5)
-            if box is not None:
-                wall = canvas.distance(box, frustum, start, end, (radius * size, radius * size))
-                canvas.paint(box, wall - np.float32(1.5), "muscle")
-                canvas.paint(box, wall, tissue)
-
-
-def _paint_cage(canvas: Canvas, anatomy: Anatomy) -> None:
-    """Ribs slope down to the front; ten of them reach the breastbone by cartilage."""
-    size, spine = anatomy.size, anatomy.spine
-    for index in range(_RIBS):
-        vertebra = spine.vertebrae[index]
-        for side in (-1, 1):
-            line = _rib_line(anatomy, index, side)
-            for start, end in pairwise(line):
-                box = canvas.along(start, end, margin=8)
-                if box is not None:
-                    bone = canvas.distance(box, frustum, start, end, (4.6 * size, 4.6 * size))
-                    paint_bone(canvas, box, bone, anatomy, percent=vertebra.bmff + 5, marbling=5, cortex_mm=1.2)
-    front = float(np.interp(400 * size, anatomy.build.cavity.z, anatomy.build.cavity.front))
-    sternum = [(0.0, front - 22 * size, 476 * size), (0.0, front + 2, 425 * size), (0.0, front + 6, 350 * size)]
-    _paint_flat_bone(canvas, anatomy, sternum, (10.0, 8.5, 7.5), squeeze=(0.55, 1.0, 1.0))
-    for arm in anatomy.build.arms:
-        x, y, z = arm.shoulder
-        collar = [
-            (arm.side * 14 * size, 34 * size, 484 * size),
-            (x * 0.55, 16 * size, 500 * size),
-            (x * 0.88, y + 22, z + 26 * size),
-        ]
-        _paint_flat_bone(canvas, anatomy, collar, (7.0, 5.5, 5.5), squeeze=(1.0, 1.0, 1.0))
-        blade = [
-            (x * 0.85, y - 14, z + 8 * size),
-            (x * 0.55, y - 44 * size, z - 50 * size),
-            (x * 0.52, y - 46 * size, z - 120 * size),
-        ]
-        _paint_flat_bone(canvas, anatomy, blade, (14.0, 22.0, 8.0), squeeze=(1.0, 4.0, 1.0))
-
-
-def _rib_line(anatomy: Anatomy, index: int, side: int) -> list[Point]:
-    vertebra, cavity, size = anatomy.spine.vertebrae[index], anatomy.build.cavity, anatomy.size
-    x0, y0, z0 = vertebra.centre
-    # The lowest two are short; the first is nearly level.
-    reach = 1.0 if index < 10 else (0.55, 0.35)[index - 10]
-    drop = (25 + 8.5 * min(index, 8)) * size
-    points: list[Point] = [(x0 + side * (vertebra.radius_x + 2), y0 - vertebra.radius_y - 6, z0)]
-    for step in range(1, _SEGMENTS + 1):
-        turn = np.pi * (0.12 + 0.82 * reach * step / _SEGMENTS)
-        z = z0 - drop * (1 - np.cos(turn)) / 2
-        wide = float(np.interp(z, cavity.z, cavity.left if side < 0 else cavity.right)) + 4
-        front, back = (float(np.interp(z, cavity.z, edge)) for edge in (cavity.front, cavity.back))
-        middle = (front + back) / 2
-        points.append(
-            (side * wide * float(np.sin(turn)), middle - (front - back + 8) / 2 * float(np.cos(turn)), float(z))
-        )
-    return points
-
-
-def _paint_flat_bone(
-    canvas: Canvas,
-    anatomy: Anatomy,
-    line: list[Point],
-    radii: tuple[float, ...],
-    *,
-    squeeze: tuple[float, float, float],
-) -> None:
-    """A bone along a line, flattened: distances along an axis count `squeeze` times."""
-    size = anatomy.size
-    box = canvas.along(*line, margin=max(radii) * size / min(squeeze) + 4)
-    if box is None:
-        return
-    centre = np.mean(line, axis=0)
-    scaled = [tuple(float(c + (p - c) * s) for p, c, s in zip(point, centre, squeeze, strict=True)) for point in line]
-    x, y, z = (np.float32(c) + (one - np.float32(c)) * np.float32(s)
-               for one, c, s in zip(canvas.coordinates(box), centre, squeeze, strict=True))  # fmt: skip
-    bone = tube(x, y, z, scaled, [radius * size for radius in radii])  # type: ignore[arg-type]  # triples
-    paint_bone(
-        canvas,
-        box,
-        bone / np.float32(max(squeeze)),
-        anatomy,
-        percent=anatomy.spine.vertebrae[5].bmff + 6,
-        marbling=5,
-        cortex_mm=1.2,
-    )
+    u, v, w = in_frame(*scene.canvas.coordinates(box), centre, _TILT)
+    u, v, w = u / np.float32(scale), v / np.float32(scale), w / np.float32(scale)
+    wobble = scene.wobble(box)
+    # u grows towards the base (right and back), so the tip of the heart is at negative u.
+    left = ellipsoid(u, v, w, (-14, -12, 0), (44, 27, 29))
+    right = ellipsoid(u, v, w, (-8, 20, -4), (42, 20, 30))
+    atria = [ellipsoid(u, v, w, (34, 12, 4), (23, 25, 31)), ellipsoid(u, v, w, (30, -22, 12), (24, 19, 27))]
+    muscle = union(left, right, blend=5.0) + wobble
+    scene.canvas.paint(box, union(*atria, blend=3.0) * np.float32(scale), "blood")
+    scene.canvas.paint(box, muscle * np.float32(scale), "heart")
+    scene.canvas.paint(box, (left + np.float32(11) + 2 * wobble) * np.float32(scale), "blood")
+    scene.canvas.paint(box, (np.maximum(right, -left) + np.float32(4) + wobble) * np.float32(scale), "blood")
