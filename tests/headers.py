@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bmx.acquisition import CONTRASTS, PIXEL_MM, SLABS, ContrastName, slab_top_mm
-from bmx.sources.dicom_tags import Header
+from bmx.sources.header import Header
 
 ALL = tuple(CONTRASTS)
 

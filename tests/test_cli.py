@@ -15,6 +15,7 @@ import zarr
 from distributed import Client
 
 import bmx.cli as cli
+from bmx.cli.app import app
 from bmx.simulation.cohorts import DIXON
 from bmx.simulation.faults.registry import FAULTS
 from bmx.simulation.phenotypes import PHENOTYPES
@@ -97,7 +98,7 @@ def test_help__teaches_by_an_example(bmx: Command, name: str) -> None:
     said = bmx(name, "--help")
     assert said.code == 0
     assert f"Example: bmx {name} " in said.out
-    parameters = typer.main.get_command(cli.app).commands[name].params  # type: ignore[attr-defined]
+    parameters = typer.main.get_command(app).commands[name].params  # type: ignore[attr-defined]
     assert len(parameters) >= 2
     assert [parameter.name for parameter in parameters if not parameter.help] == []
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from bmx.acquisition import CONTRASTS, FIELD_STRENGTH_T, ContrastName
-from bmx.sources.dicom_tags import Header
+from bmx.sources.header import Header
 
 _FAT_WATER_SHIFT_HZ_PER_T = 3.4 * 42.577
 """Chemical shift of the main fat peak, 3.4 ppm, times the proton's gyromagnetic ratio."""

@@ -17,7 +17,7 @@ from bmx.partitions.cluster import worker_count
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan, choose_size
 from bmx.partitions.work import WorkFolder, absolute_place
-from bmx.sources.ukb_zip import UkbZips
+from bmx.sources.find import find_layout, source_of
 from bmx.store.layout import find_store
 from bmx.store.slabs import FORMAT, VERSION, create_store
 
@@ -91,8 +91,10 @@ def convert(
     An archive that is damaged doesn't stop the conversion: see `slab_status` and `slab_reason`.
     """
     url = absolute_place(store)
-    found = UkbZips(absolute_place(source), instance=instance).list_exams()
-    options = ConvertOptions(absolute_place(source), instance, tuple(sorted(slabs)), tuple(contrasts), ())
+    place = absolute_place(source)
+    layout = find_layout(place)
+    found = source_of(place, layout=layout, instance=instance).list_exams()
+    options = ConvertOptions(place, layout, instance, tuple(sorted(slabs)), tuple(contrasts), ())
     work = WorkFolder.beside(url)
     plan = _grow(work.read_plan(), found, options, url) if _begun(url, work) else None
     if plan is None:

@@ -19,8 +19,8 @@ from bmx.ingest.options import ConvertOptions
 from bmx.ingest.provenance import series_columns
 from bmx.partitions.plan import Partition
 from bmx.partitions.work import WorkFolder
-from bmx.sources.base import Exam, is_simulated
-from bmx.sources.ukb_zip import UkbZips
+from bmx.sources.base import Exam, Source, is_simulated
+from bmx.sources.find import source_of
 from bmx.store.slabs import empty_affines, write_images
 from bmx.types import IntVolume
 from bmx.variables import SLAB_FLAGS, SLAB_STATUS, flag_bits
@@ -83,8 +83,12 @@ def encode_partition(work_url: str, index: int) -> None:
     work = WorkFolder(work_url)
     plan = work.read_plan()
     part, options = plan.partition(index), ConvertOptions.from_plan(plan)
+    source = source_of(options.source, layout=options.layout, instance=options.instance)
     with ExitStack() as stack:
-        opened = [_open(stack, options, eid, options.where[part.start + row]) for row, eid in enumerate(part.eids)]
+        opened = [
+            _open(stack, source, options, eid, where)
+            for eid, where in zip(part.eids, options.where[part.start : part.stop], strict=True)
+        ]
         record = _participant_rows(opened, part)
         for number in options.slabs:
             record |= _write_slab(work.store_url, part, opened, SLABS[number], options.contrasts).record(SLABS[number])
@@ -111,9 +115,9 @@ def bytes_per_participant(slabs: Sequence[int], contrasts: Sequence[ContrastName
     return largest, largest * (len(contrasts) + 2)
 
 
-def _open(stack: ExitStack, options: ConvertOptions, eid: int, where: str) -> Opened:
+def _open(stack: ExitStack, source: Source, options: ConvertOptions, eid: int, where: str) -> Opened:
     try:
-        exam = stack.enter_context(UkbZips(options.source, instance=options.instance).open_exam(where))
+        exam = stack.enter_context(source.open_exam(where))
     except SourceError as exc:
         logger.warning("participant %d: %s", eid, exc)
         return Opened(None, None, str(exc))

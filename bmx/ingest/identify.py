@@ -14,7 +14,7 @@ from bmx.acquisition import PIXEL_MM, SLABS, ContrastName
 from bmx.ingest.chain import Chain, Place, find_chain
 from bmx.ingest.contrasts import Label, label_contrast
 from bmx.ingest.stations import Station, build_stations, possible_slabs
-from bmx.sources.dicom_tags import Header
+from bmx.sources.header import Header
 from bmx.sources.series import Series, group_series
 
 _PIXEL_TOLERANCE = 0.02

@@ -8,6 +8,7 @@ from typing import Any, Self
 from bmx.acquisition import CONTRASTS, SLABS, ContrastName
 from bmx.errors import StoreError
 from bmx.partitions.plan import Plan
+from bmx.sources.find import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class ConvertOptions:
 
     source: str
     """Folder or URL that was searched last."""
+    layout: Layout
+    """How it keeps its exams."""
     instance: int
     """UK Biobank imaging visit."""
     slabs: tuple[int, ...]
@@ -41,6 +44,7 @@ class ConvertOptions:
             )
         return cls(
             source=options["source"],
+            layout=options["layout"],
             instance=options["instance"],
             slabs=tuple(options["slabs"]),
             contrasts=tuple(options["contrasts"]),

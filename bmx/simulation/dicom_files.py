@@ -18,7 +18,7 @@ from pydicom.valuerep import format_number_as_ds
 
 from bmx.acquisition import FIELD_STRENGTH_T, FLIP_ANGLE_DEG, REPETITION_TIME_MS
 from bmx.simulation.exams import FileMeta, SeriesImages, make_uid
-from bmx.sources.dicom_tags import SIMULATED_COMMENT
+from bmx.sources.header import SIMULATED_COMMENT
 from bmx.types import Affine
 
 _RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from bmx.sources.dicom_tags import Header
+from bmx.sources.header import Header
 from bmx.types import IntVolume
 
 

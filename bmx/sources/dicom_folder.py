@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from bmx.errors import SourceError
-from bmx.sources.dicom_tags import Header, read_header, read_pixels
+from bmx.sources.dicom_tags import read_header, read_pixels
+from bmx.sources.header import Header
 from bmx.types import IntVolume
 
 

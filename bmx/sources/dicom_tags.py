@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import logging
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,10 @@ from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 
 from bmx.errors import SourceError
+from bmx.sources.header import Header
 from bmx.types import IntVolume
 
 logger = logging.getLogger(__name__)
-
-SIMULATED_COMMENT = "bmx simulated anatomy, not a person"
-"""What ImageComments says in every file that `bmx.simulation` writes."""
 
 PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
 """(7FE0,0010) as its bytes stand in a little-endian file; the header ends before it."""
@@ -43,43 +40,6 @@ _TAGS = [
     "SeriesNumber", "AcquisitionNumber", "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient",
     "Rows", "Columns", "PixelSpacing",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What bmx wants to know of one single-frame DICOM image."""
-
-    where: str
-    """Name of the file or zip member."""
-    series_uid: str
-    study_uid: str
-    series_number: int
-    """-1 if missing; numbers shift when an exam is restarted."""
-    acquisition_number: int
-    instance_number: int
-    description: str
-    """SeriesDescription, or ProtocolName where that is blank."""
-    image_type: tuple[str, ...]
-    echo_time_ms: float | None
-    field_strength_t: float | None
-    acquired: str
-    """Date and time as digits; sorts by time, empty if unknown."""
-    comments: str
-    rows: int
-    columns: int
-    spacing_mm: tuple[float, float]
-    """Between rows, between columns."""
-    position: tuple[float, float, float]
-    """Centre of the first voxel, LPS millimetres."""
-    row_direction: tuple[float, float, float]
-    """Unit vector along which the column index grows, LPS."""
-    column_direction: tuple[float, float, float]
-    """Unit vector along which the row index grows, LPS."""
-
-    @property
-    def simulated(self) -> bool:
-        """Whether bmx made this image."""
-        return self.comments == SIMULATED_COMMENT
 
 
 def read_header(content: bytes, where: str) -> Header | None:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from bmx.sources.dicom_tags import Header
+from bmx.sources.header import Header
 from bmx.types import Affine, IntVolume
 
 _SAME_POSITION_MM = 0.1

@@ -18,7 +18,8 @@ import fsspec
 
 from bmx.acquisition import UKB_FIELD
 from bmx.errors import SourceError
-from bmx.sources.dicom_tags import PIXEL_DATA_TAG, Header, read_header, read_pixels
+from bmx.sources.dicom_tags import PIXEL_DATA_TAG, read_header, read_pixels
+from bmx.sources.header import Header
 from bmx.types import IntVolume
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bmx.acquisition import SLABS, ContrastName, slab_top_mm
 from bmx.ingest.identify import Identified, identify
-from bmx.sources.dicom_tags import Header
+from bmx.sources.header import Header
 from tests.headers import ALL, exam, header
 
 

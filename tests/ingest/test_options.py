@@ -6,7 +6,7 @@ from bmx.errors import StoreError
 from bmx.ingest.options import ConvertOptions
 from bmx.partitions.plan import Plan
 
-OPTIONS = ConvertOptions("zips", 2, (2, 4), ("fat", "water"), ("a.zip", "b.zip"))
+OPTIONS = ConvertOptions("zips", "zip", 2, (2, 4), ("fat", "water"), ("a.zip", "b.zip"))
 
 
 def test_from_plan__reads_back_what_for_plan_wrote() -> None:
@@ -15,5 +15,5 @@ def test_from_plan__reads_back_what_for_plan_wrote() -> None:
 
 def test_from_plan__refuses_the_plan_of_a_run() -> None:
     """The work folder of deleted results must not end as a bare KeyError."""
-    with pytest.raises(StoreError, match="belongs to something else: its plan lacks source, instance"):
+    with pytest.raises(StoreError, match="belongs to something else: its plan lacks source, layout, instance"):
         ConvertOptions.from_plan(Plan((1,), 1, {"store": "slabs.zarr", "slabs": [2]}))

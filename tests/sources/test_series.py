@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bmx.sources.dicom_tags import Header
+from bmx.sources.header import Header
 from bmx.sources.series import group_series
 from bmx.types import IntVolume
 
