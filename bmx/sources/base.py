@@ -24,6 +24,11 @@ class Exam(Protocol):
         ...
 
     @property
+    def rejected(self) -> Mapping[str, str]:
+        """Files that are neither image nor manifest, and what is wrong with each."""
+        ...
+
+    @property
     def irregularities(self) -> Sequence[str]:
         """Names among `bmx.variables.SLAB_FLAGS` that hold for the whole exam."""
         ...

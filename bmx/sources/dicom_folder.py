@@ -21,6 +21,7 @@ class FolderExam:
         self._root = Path(where)
         self._paths = sorted(path for path in self._root.rglob("*") if path.is_file())
         self.headers = [header for path in self._paths if (header := self._header(path)) is not None]
+        self.rejected: dict[str, str] = {}
         self.irregularities: list[str] = []
         if not self.headers:
             raise SourceError(f"expected DICOM images below {where}, found none among {len(self._paths)} files")

@@ -96,6 +96,7 @@ class ZipExam:
             self._zip = zipfile.ZipFile(self._file)
             self._names = [info.filename for info in self._zip.infolist() if not info.is_dir()]
             self.headers = [header for name in self._names if (header := self._header(name)) is not None]
+            self.rejected: dict[str, str] = {}
             self.irregularities = self._check_manifest()
         except _BROKEN as exc:
             self._file.close()
