@@ -135,6 +135,30 @@ class WorkFolder:
             return False
         return content.decode() == plan.digest
 
+    def write_file(self, name: str, content: bytes) -> None:
+        """Write any other file of this folder, whole or not at all."""
+        self._write(name, content)
+
+    def read_file(self, name: str) -> bytes | None:
+        """Content of a file, None if there is none."""
+        try:
+            content: bytes = self._fs.cat_file(self._path(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return content
+
+    def remove_file(self, name: str) -> None:
+        """Remove a file if it is there."""
+        if self._fs.exists(self._path(name)):
+            self._fs.rm_file(self._path(name))
+
+    def files(self) -> list[str]:
+        """Names of all files below this folder, `records/000000.npz`."""
+        if not self._fs.exists(self._root):
+            return []
+        root = self._root.strip("/") + "/"
+        return sorted(path.strip("/").removeprefix(root) for path in self._fs.find(self._root))
+
     def sweep(self) -> None:
         """Remove the half-written files of killed processes. Only when no task is running."""
         if self._fs.exists(self._root):
