@@ -66,7 +66,7 @@ def draw_organs(rng: np.random.Generator, cavity: Contour, *, size: float, visce
         kidney_places=tuple(
             (
                 float(side * (60 + 8 * visceral) * size + rng.normal(0, 3)),
-                float(-38 * size + rng.normal(0, 3)),
+                float(-24 * size + rng.normal(0, 3)),
                 float((238 if side < 0 else 224) * size + rng.normal(0, 7)),
             )
             for side in (-1, 1)

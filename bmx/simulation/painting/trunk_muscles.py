@@ -57,6 +57,7 @@ ILIOCOSTALIS: list[Row] = [
     (460, 44, 16, 8, 4, 0),
 ]  # fmt: skip
 QUADRATUS_LUMBORUM: list[Row] = [(100, 74, 44, 16, 8, -30), (170, 66, 42, 18, 9, -25), (275, 46, 36, 12, 5, -10)]
+_LOIN_MM = 26.0
 BACK = (MULTIFIDUS, LONGISSIMUS, ILIOCOSTALIS, QUADRATUS_LUMBORUM)
 """Forward is counted from the fascia of the back."""
 
@@ -126,7 +127,11 @@ def _paint_back(scene: Scene) -> None:
         frame = Frame(axis, hind, np.full_like(hind, side * unit), np.full_like(hind, unit), size)
         wobble = scene.wobble(box)
         columns = packed(x, y, z, BACK, frame, gap_mm=0.15 * build.fat_between, bulge_mm=3, wobble=wobble)
-        limits = np.maximum(scene.lines.fascia[box] + np.float32(0.6), np.float32(1.0) - scene.cavity[box])
+        # Between ribs and pelvis they reach forward to the transverse processes, deeper than the wall beside them.
+        loin = np.exp(-(((z / np.float32(size) - 155) / np.float32(110)) ** 4))
+        near = np.clip((np.float32(92 * size) - np.abs(x - axis)) / np.float32(26 * size), 0, 1)
+        open_to = np.float32(_LOIN_MM * size) * loin * near
+        limits = np.maximum(scene.lines.fascia[box] + np.float32(0.6), np.float32(1.0) - scene.cavity[box] - open_to)
         np.maximum(columns, limits, out=columns)
         # They lie in a bed of fat that parts them from the wall.
         bed = np.maximum(limits + np.float32(1.2), columns - np.float32(0.4 + 0.9 * build.fat_between))
