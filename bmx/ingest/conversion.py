@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bmx.acquisition import SLABS, ContrastName
+from bmx.acquisition import ContrastName
 from bmx.errors import StoreError
-from bmx.ingest.encode import BYTES_AT_REST, bytes_per_participant, encode_partition
+from bmx.ingest.beginning import Asked, lay_out, plan_store, read_begun, refuse_other
+from bmx.ingest.encode import encode_partition
 from bmx.ingest.finalise import finalise
-from bmx.ingest.options import ConvertOptions
-from bmx.partitions.cluster import worker_count
+from bmx.ingest.memory import MAX_MEMORY
 from bmx.partitions.engine import run_missing
-from bmx.partitions.plan import Plan, choose_size
+from bmx.partitions.plan import Plan
+from bmx.partitions.rescue import rescue
 from bmx.partitions.work import WorkFolder, absolute_place
-from bmx.sources.find import find_layout, source_of
-from bmx.store.layout import find_store
-from bmx.store.slabs import FORMAT, VERSION, create_store
 
 if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
-
-MAX_MEMORY = 700_000_000
-"""Bytes that one task may use unless the caller says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +36,17 @@ class ConvertReport:
     partitions: int
     """In the store."""
     done: int
-    """Partitions that this call wrote; 0 if the store was finished already."""
+    """Partitions that this call wrote; 0 if all it was asked for were there already."""
+    missing: int = 0
+    """Partitions that are still to be done by somebody."""
+    finished: bool = True
+    """Whether the store can be opened."""
 
     def __str__(self) -> str:
         what = f"{self.store}: {self.participants} participants in {self.partitions} partitions"
+        if not self.finished:
+            rest = f"{self.missing} are missing" if self.missing else "all are there, bmx convert --finalise ends it"
+            return f"{what}, {self.done} of them written now, {rest}"
         return f"{what}, {self.done} of them written now" if self.done else f"{what}, finished already: nothing to do"
 
 
@@ -51,27 +54,32 @@ def convert(
     source: str | Path,
     store: str | Path,
     *,
-    slabs: Sequence[int] = tuple(SLABS),
-    contrasts: Sequence[ContrastName] = ("fat", "water"),
-    instance: int = 2,
+    slabs: Sequence[int] | None = None,
+    contrasts: Sequence[ContrastName] | None = None,
+    instance: int | None = None,
     client: Client | None = None,
     workers: int | None = None,
     max_memory: int = MAX_MEMORY,
+    partitions: range | None = None,
 ) -> ConvertReport:
     """Turn a folder of `EID_20201_I_0.zip` archives into a store for `bmx.open_store`.
 
     Call it again after any interruption: only what is missing is done, and a finished store is left
-    alone. Participants whose archives were added to the folder go to the end of the store.
+    alone. Participants whose archives were added to the folder go to the end of the store; those it
+    holds stay as they are, even if their archives are gone.
 
     Parameters
     ----------
     source : folder (or URL) of archives, searched with its subfolders
     store : where the store goes, `something.zarr`; `something.zarr.work` beside it keeps what a restart needs
-    slabs : which of the six to keep
-    contrasts : which of in_phase, opposed_phase, fat, water to keep; all four add the physics residual
-    instance : imaging visit, 2 for the first, 3 for the repeat
+    slabs : which of the six to keep; by default all, or what the store was begun with
+    contrasts : which of in_phase, opposed_phase, fat, water to keep; all four add the physics residual. By
+        default fat and water, or what the store was begun with
+    instance : imaging visit, 2 for the first (the default), 3 for the repeat
     client, workers : Dask client to work on (default: the active one), or the number of local processes
     max_memory : bytes that one task may use
+    partitions : do these partitions of a plan that `bmx.ingest.planning.plan` has written, and no more; the
+        folder isn't searched again, and somebody must call `finish` when all are there
 
     Returns
     -------
@@ -86,84 +94,76 @@ def convert(
         If the store has another format version, other slabs or contrasts, can't be written, or mixes
         simulated and real exams.
     ValueError
-        If a slab or contrast is unknown, or `max_memory` is too small for one participant.
+        If a slab, contrast or partition is unknown, or `max_memory` is too small for one participant.
 
-    An archive that is damaged doesn't stop the conversion: see `slab_status` and `slab_reason`.
+    An archive that is damaged doesn't stop the conversion: see `slab_status` and `slab_reason`. Nor does one
+    that kills the process that reads it: its slabs are `unreadable`, for the reason `worker died`.
     """
-    url = absolute_place(store)
-    place = absolute_place(source)
-    layout = find_layout(place)
-    found = source_of(place, layout=layout, instance=instance).list_exams()
-    options = ConvertOptions(place, layout, instance, tuple(sorted(slabs)), tuple(contrasts), ())
-    work = WorkFolder.beside(url)
-    plan = _grow(work.read_plan(), found, options, url) if _begun(url, work) else None
-    if plan is None:
-        plan = _first_plan(found, options, worker_count(client, workers=workers), max_memory)
+    asked = Asked(slabs, contrasts, instance)
+    if partitions is not None:
+        work, plan = _written_plan(store)
+        refuse_other(plan, asked, work)
+        _check_range(partitions, plan)
+        done = _encode(work, plan, client=client, workers=workers, only=partitions)
+        return _report(work, plan, done=done, finished=work.is_finished(plan))
+    work, plan = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
     if work.is_finished(plan) and not work.missing(plan):
-        logger.info("convert: %s is finished, nothing to do", url)
-        return ConvertReport(url, len(plan.eids), len(plan), 0)
-    work.write_plan(plan)
-    create_store(
-        url,
-        participants=len(plan.eids),
-        shard=plan.size,
-        slabs=options.slabs,
-        contrasts=options.contrasts,
-        instance=instance,
-    )
-    done = run_missing(encode_partition, work, plan, client=client, workers=workers, label="convert")
+        logger.info("convert: %s is finished, nothing to do", work.store_url)
+        return _report(work, plan, done=0, finished=True)
+    lay_out(work, plan)
+    done = _encode(work, plan, client=client, workers=workers)
     finalise(work, plan)
-    return ConvertReport(url, len(plan.eids), len(plan), done)
+    return _report(work, plan, done=done, finished=True)
 
 
-def _begun(url: str, work: WorkFolder) -> bool:
-    """Whether this store was begun by an earlier call."""
-    exists = find_store(url, FORMAT, VERSION) is not None
-    if exists and not work.has_plan():
-        raise StoreError(
-            f"{url} exists, but {work.url} is gone, which says how it was made; "
-            "convert into another place, or delete the store first"
-        )
-    if not work.has_plan():
-        return False
-    plan = work.read_plan()
-    if not exists and len(work.missing(plan)) < len(plan):
-        raise StoreError(f"{url} is gone, but {work.url} says that it was made; delete that folder to start anew")
-    return True
+def finish(store: str | Path) -> ConvertReport:
+    """Make a store readable whose partitions were all done with `convert(partitions=...)`.
+
+    Raises
+    ------
+    StoreError
+        If work on it was never begun, or a partition is missing; the message lists them.
+    """
+    work, plan = _written_plan(store)
+    if not work.is_finished(plan) or work.missing(plan):
+        finalise(work, plan)
+    return _report(work, plan, done=0, finished=True)
 
 
-def _first_plan(found: Mapping[int, str], options: ConvertOptions, workers: int, max_memory: int) -> Plan:
-    in_shard, in_memory = bytes_per_participant(options.slabs, options.contrasts)
-    size = choose_size(
-        len(found),
-        bytes_per_shard_row=in_shard,
-        bytes_per_row=in_memory,
+def _encode(
+    work: WorkFolder, plan: Plan, *, client: Client | None, workers: int | None, only: range | None = None
+) -> int:
+    return run_missing(
+        encode_partition,
+        work,
+        plan,
+        client=client,
         workers=workers,
-        max_memory=max_memory,
-        bytes_at_rest=BYTES_AT_REST,
+        label="convert",
+        only=only,
+        rescue=partial(rescue, task=encode_partition),
     )
-    peak = BYTES_AT_REST + size * in_memory
-    logger.info("convert: %d participants per partition, at most %d MB per task", size, peak // 10**6)
-    return Plan(tuple(found), size, replace(options, where=tuple(found.values())).for_plan())
 
 
-def _grow(plan: Plan, found: Mapping[int, str], options: ConvertOptions, url: str) -> Plan:
-    """The plan of an earlier call, with archives that are new at its end; old ones may have moved."""
-    before = ConvertOptions.from_plan(plan)
-    different = [
-        f"{name} {getattr(before, name)}, asked for {getattr(options, name)}"
-        for name in ("slabs", "contrasts", "instance")
-        if _as_set(getattr(before, name)) != _as_set(getattr(options, name))
-    ]
-    if different:
-        raise StoreError(f"{url} was made with {'; '.join(different)}; convert into another place, or ask for the same")
-    known = dict(zip(plan.eids, before.where, strict=True))
-    new = {eid: where for eid, where in found.items() if eid not in known}
-    where = [found.get(eid, place) for eid, place in known.items()]
-    grown = replace(before, source=options.source, where=(*where, *new.values()))
-    return Plan((*plan.eids, *new), plan.size, grown.for_plan())
+def _report(work: WorkFolder, plan: Plan, *, done: int, finished: bool) -> ConvertReport:
+    missing = 0 if finished else len(work.missing(plan))
+    return ConvertReport(work.store_url, len(plan.eids), len(plan), done, missing, finished)
 
 
-def _as_set(value: object) -> object:
-    """The order in which slabs or contrasts were named doesn't matter."""
-    return set(value) if isinstance(value, tuple) else value
+def _written_plan(store: str | Path) -> tuple[WorkFolder, Plan]:
+    """The plan that several calls share; each must find it as the others do."""
+    work = WorkFolder.beside(absolute_place(store))
+    plan = read_begun(work)
+    if plan is None:
+        raise StoreError(
+            f"{work.url} holds no plan for single partitions to go by; write it first: bmx plan SOURCE STORE --write"
+        )
+    return work, plan
+
+
+def _check_range(partitions: range, plan: Plan) -> None:
+    if partitions and not (0 <= partitions[0] <= partitions[-1] < len(plan)):
+        raise ValueError(
+            f"asked for partitions {partitions[0]} to {partitions[-1]}, but the plan has {len(plan)}, "
+            f"0 to {len(plan) - 1}; bmx plan shows it"
+        )

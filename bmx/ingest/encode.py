@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +14,11 @@ import numpy.typing as npt
 from bmx.acquisition import CONTRASTS, SLABS, ContrastName, Slab
 from bmx.core.physics import physics_residual
 from bmx.errors import SourceError
+from bmx.ingest.earlier import find_earlier
 from bmx.ingest.identify import Identified, SlabImages, identify
 from bmx.ingest.options import ConvertOptions
 from bmx.ingest.provenance import series_columns
-from bmx.partitions.plan import Partition
+from bmx.partitions.rescue import DIED
 from bmx.partitions.work import WorkFolder
 from bmx.sources.base import Exam, Source, is_simulated
 from bmx.sources.find import source_of
@@ -73,46 +74,78 @@ class SlabRows:
         }
 
 
-def encode_partition(work_url: str, index: int) -> None:
+def encode_partition(work_url: str, index: int, *, only: int | None = None, without: Collection[int] = ()) -> None:
     """Write the images of one partition, then its record, then its marker.
 
-    Slab by slab, so that memory holds the shards of one slab and no more (`bytes_per_participant`).
+    Exams are opened one after another: an open archive takes as much memory as its images. Participants that
+    an earlier, shorter partition held are taken from the store, since their archives may be gone.
     An archive or a slab that can't be read is data: it gets a status and a reason. A disk that is
     full or a folder that may not be written raises, and stops the conversion.
+
+    Parameters
+    ----------
+    work_url, index : the work folder, and which partition of its plan
+    only : read this participant of the partition alone (counted from 0) and write nothing
+    without : participants of the partition (counted from 0) whose archives killed their worker and aren't opened
     """
     work = WorkFolder(work_url)
     plan = work.read_plan()
     part, options = plan.partition(index), ConvertOptions.from_plan(plan)
     source = source_of(options.source, layout=options.layout, instance=options.instance)
-    with ExitStack() as stack:
-        opened = [
-            _open(stack, source, options, eid, where)
-            for eid, where in zip(part.eids, options.where[part.start : part.stop], strict=True)
-        ]
-        record = _participant_rows(opened, part)
-        for number in options.slabs:
-            record |= _write_slab(work.store_url, part, opened, SLABS[number], options.contrasts).record(SLABS[number])
+    before = find_earlier(work, part)
+    rows = range(before.participants, len(part.eids)) if only is None else range(only, only + 1)
+    block = _Block(options, len(rows), earlier=before.participants if only is None else 0)
+    for place, row in enumerate(rows):
+        with ExitStack() as stack:
+            if row in without:
+                one = Opened(None, None, DIED)
+            else:
+                one = _open(stack, source, options, part.eids[row], options.where[part.start + row])
+            block.read(place, one)
+    if only is not None:
+        return
+    record = before.joined(block.record(part.eids[before.participants :]))
+    for number in options.slabs:
+        before.fill(SLABS[number], images := block.images.pop(number))
+        write_images(work.store_url, SLABS[number], images, start=part.start)
     work.write_record(index, record)
     work.write_marker(index, part.digest)
 
 
-BYTES_AT_REST = 200_000_000
-"""Bytes that a worker process takes before it has read a voxel: interpreter, libraries, Dask."""
+class _Block:
+    """What the participants of one partition turn out to be, filled in one by one behind those of an earlier call."""
 
+    def __init__(self, options: ConvertOptions, participants: int, *, earlier: int) -> None:
+        everyone = earlier + participants
+        self.images: dict[int, dict[ContrastName, IntVolume]] = {
+            number: {name: np.zeros((everyone, *SLABS[number].stored_shape), np.uint16) for name in options.contrasts}
+            for number in options.slabs
+        }
+        self._earlier = earlier
+        self._rows = {number: SlabRows(participants) for number in options.slabs}
+        self._digests: list[str] = []
+        self._simulated: list[int] = []
+        self._found: list[Identified | None] = []
 
-def bytes_per_participant(slabs: Sequence[int], contrasts: Sequence[ContrastName]) -> tuple[int, int]:
-    """Bytes that one participant takes at most: in one shard, and in the memory of a task.
+    def read(self, row: int, one: Opened) -> None:
+        """Take over everything of one exam, so that it can be closed."""
+        for number, images in self.images.items():
+            volumes = {name: buffer[self._earlier + row] for name, buffer in images.items()}
+            _read_slab(self._rows[number], row, one, SLABS[number], volumes)
+        self._digests.append(one.exam.digest() if one.exam else "")
+        self._simulated.append(is_simulated(one.exam) if one.exam and one.exam.headers else UNKNOWN)
+        self._found.append(one.found)
 
-    A task holds one slab's shards of all contrasts, and the copies that Zarr makes of one of them while
-    it is written: two volumes on top are an upper limit, measured with one, two and four contrasts.
-
-    Examples
-    --------
-    >>> bytes_per_participant([2, 5], ["fat", "water"])
-    (5370624, 21482496)
-    """
-    largest = max(2 * int(np.prod(SLABS[number].stored_shape)) for number in slabs)
-    return largest, largest * (len(contrasts) + 2)
+    def record(self, eids: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
+        """All small values, as the work folder keeps them."""
+        record: dict[str, npt.NDArray[Any]] = {
+            "source_digest": np.array(self._digests, np.str_),
+            "simulated": np.array(self._simulated, np.int8),
+            **series_columns(eids, self._found),
+        }
+        for number, rows in self._rows.items():
+            record |= rows.record(SLABS[number])
+        return record
 
 
 def _open(stack: ExitStack, source: Source, options: ConvertOptions, eid: int, where: str) -> Opened:
@@ -124,31 +157,6 @@ def _open(stack: ExitStack, source: Source, options: ConvertOptions, eid: int, w
     if not exam.headers:
         return Opened(exam, None, "the archive holds no DICOM images")
     return Opened(exam, identify(exam.headers, contrasts=options.contrasts))
-
-
-def _participant_rows(opened: Sequence[Opened], part: Partition) -> dict[str, npt.NDArray[Any]]:
-    """What is recorded once per participant or once per series."""
-    digests = [one.exam.digest() if one.exam else "" for one in opened]
-    simulated = [is_simulated(one.exam) if one.exam and one.exam.headers else UNKNOWN for one in opened]
-    return {
-        "source_digest": np.array(digests, np.str_),
-        "simulated": np.array(simulated, np.int8),
-        **series_columns(part.eids, [one.found for one in opened]),
-    }
-
-
-def _write_slab(
-    store_url: str, part: Partition, opened: Sequence[Opened], slab: Slab, contrasts: Sequence[ContrastName]
-) -> SlabRows:
-    """Read one slab of all participants and write its shards."""
-    shape = (len(opened), *slab.stored_shape)
-    buffers = {contrast: np.zeros(shape, np.uint16) for contrast in contrasts}
-    rows = SlabRows(len(opened))
-    for row, one in enumerate(opened):
-        volumes = {contrast: buffer[row] for contrast, buffer in buffers.items()}
-        _read_slab(rows, row, one, slab, volumes)
-    write_images(store_url, slab, buffers, start=part.start)
-    return rows
 
 
 def _read_slab(rows: SlabRows, row: int, one: Opened, slab: Slab, volumes: dict[ContrastName, IntVolume]) -> None:

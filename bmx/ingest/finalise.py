@@ -16,7 +16,7 @@ from bmx.ingest.options import ConvertOptions
 from bmx.ingest.provenance import SERIES
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder, sweep_partial
-from bmx.store.layout import consolidate, open_for_writing
+from bmx.store.layout import consolidate
 from bmx.store.slabs import column_names, write_columns
 from bmx.variables import variables_of
 
@@ -47,10 +47,8 @@ def finalise(work: WorkFolder, plan: Plan) -> None:
     columns, simulated = _gather(work, plan, options)
     write_columns(work.store_url, columns)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    open_for_writing(work.store_url).attrs.update(
-        {"simulated": simulated, "history": f"{now} bmx {version('bmx')} convert, {len(plan.eids)} participants"}
-    )
-    consolidate(work.store_url)
+    history = f"{now} bmx {version('bmx')} convert, {len(plan.eids)} participants"
+    consolidate(work.store_url, simulated=simulated, history=history)
     work.write_finished(plan)
 
 

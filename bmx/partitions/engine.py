@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,8 @@ def run_missing(
     client: Client | None = None,
     workers: int | None = None,
     label: str,
+    only: range | None = None,
+    rescue: Task | None = None,
 ) -> int:
     """Submit one task for each partition without a done-marker, and wait for all of them.
 
@@ -48,6 +52,10 @@ def run_missing(
         See `bmx.partitions.cluster.dask_client`.
     label : str
         What the work is called, in the progress bar and on Dask's dashboard.
+    only : range, optional
+        Leave the partitions alone that aren't in here.
+    rescue : callable of (work_url, index), optional
+        Done instead of `task` for a partition that killed its worker again and again, see `bmx.partitions.rescue`.
 
     Returns
     -------
@@ -57,40 +65,72 @@ def run_missing(
     Raises
     ------
     BmxError
-        If a partition killed its worker again and again.
+        If a partition killed its worker again and again, and there is no rescue.
     Exception
         The first exception of a task, with a note that names its partition. What other
         partitions finished stays done.
     """
-    missing = work.missing(plan)
+    wanted = range(len(plan)) if only is None else only
+    missing = [index for index in work.missing(plan) if index in wanted]
     if not missing:
-        logger.info("%s: all %d partitions are done, nothing to do", label, len(plan))
+        logger.info("%s: all %d partitions are done, nothing to do", label, len(wanted))
         return 0
     logger.info("%s: %d of %d partitions to do", label, len(missing), len(plan))
+    parts = [plan.partition(index) for index in missing]
     with dask_client(client, workers=workers) as active:
-        _submit_and_wait(active, task, work, [plan.partition(index) for index in missing], label)
+        killers = _submit_and_wait(active, task, work, parts, label=label, may_kill=rescue is not None)
+        if rescue is not None and killers:
+            logger.warning("%s: %d partitions killed their workers, trying participants alone", label, len(killers))
+            _submit_and_wait(active, rescue, work, killers, label=f"{label}, one by one")
     return len(missing)
 
 
-def _submit_and_wait(client: Client, task: Task, work: WorkFolder, parts: list[Partition], label: str) -> None:
+def _submit_and_wait(
+    client: Client, task: Task, work: WorkFolder, parts: list[Partition], *, label: str, may_kill: bool = False
+) -> list[Partition]:
+    """Do these partitions; give those that killed their workers, if they may."""
     from distributed import as_completed
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     call = uuid.uuid4().hex  # two calls must not share keys: Dask would take the first one's results
     futures = {
-        client.submit(task, work.url, part.index, key=f"{label}-{part.index}-{call}", pure=False): part
+        client.submit(_logged, task, work.url, part.index, key=f"{label}-{part.index}-{call}", pure=False): part
         for part in parts
     }
+    killers: list[Partition] = []
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("partitions"), TimeRemainingColumn())
     try:
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task(label, total=len(parts))
             for future in as_completed(futures, loop=client.loop):
-                _check(future, futures[future])
+                if may_kill and _killed(future):
+                    killers.append(futures[future])
+                else:
+                    _check(future, futures[future])
                 progress.advance(bar)
     finally:
         client.cancel(list(futures))
+    return killers
+
+
+def _logged(task: Task, work_url: str, index: int) -> None:
+    """Do a partition, and note what it took; a later forecast looks there."""
+    began = time.perf_counter()
+    task(work_url, index)
+    took = {"seconds": round(time.perf_counter() - began, 3)}
+    WorkFolder(work_url).write_file(log_name(index), json.dumps(took).encode())
+
+
+def log_name(index: int) -> str:
+    """File of the work folder that says what partition `index` took."""
+    return f"logs/{index:06d}.json"
+
+
+def _killed(future: Any) -> bool:
+    from distributed import KilledWorker
+
+    return future.status == "error" and isinstance(future.exception(), KilledWorker)
 
 
 def _check(future: Any, part: Partition) -> None:

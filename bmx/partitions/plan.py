@@ -42,6 +42,16 @@ class Partition:
         """
         return _digest(self.eids)
 
+    def first(self, count: int) -> Partition:
+        """The first participants of this partition, as it was before it grew.
+
+        Examples
+        --------
+        >>> Partition(3, 6, 8, (7, 8)).first(1)
+        Partition(index=3, start=6, stop=7, eids=(7,))
+        """
+        return Partition(self.index, self.start, self.start + count, self.eids[:count])
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -134,13 +144,13 @@ def choose_size(
     >>> choose_size(24, **sizes, workers=2, max_memory=1_000_000)
     Traceback (most recent call last):
     ...
-    ValueError: one task may use 1,000,000 bytes, but one participant alone takes 12,000,000; allow at least that much
+    ValueError: one task may use 1,000,000 bytes, but one participant alone takes 12,000,000; allow at least 12 MB
     """
     least = bytes_at_rest + bytes_per_row
     if max_memory < least:
         raise ValueError(
             f"one task may use {max_memory:,} bytes, but one participant alone takes {least:,}; "
-            "allow at least that much"
+            f"allow at least {math.ceil(least / 1e6)} MB"
         )
     by_shard = SHARD_BYTES // bytes_per_shard_row
     by_memory = (max_memory - bytes_at_rest) // bytes_per_row

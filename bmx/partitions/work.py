@@ -110,6 +110,11 @@ class WorkFolder:
         """Say that partition `index` of these participants is done; the last thing its task does."""
         self._write(_marker_name(index), digest.encode())
 
+    def read_marker(self, index: int) -> str | None:
+        """Digest of the participants that partition `index` was last done for, None if it never was."""
+        content = self.read_file(_marker_name(index))
+        return None if content is None else content.decode()
+
     def missing(self, plan: Plan) -> list[int]:
         """Partitions without a marker, or with the marker of another list of participants."""
         try:
@@ -154,6 +159,7 @@ class WorkFolder:
 
     def files(self) -> list[str]:
         """Names of all files below this folder, `records/000000.npz`."""
+        self._fs.invalidate_cache()  # other processes write here, too
         if not self._fs.exists(self._root):
             return []
         root = self._root.strip("/") + "/"

@@ -72,8 +72,7 @@ def create_column(group: zarr.Group, variable: Variable, values: npt.NDArray[Any
     if is_text:
         values = values.astype(object)
     if variable.name in group:
-        array = _array(group, variable.name)
-        array.resize(values.shape)
+        replace_rows(_array(group, variable.name), values)
     else:
         array = group.create_array(
             variable.name,
@@ -85,12 +84,29 @@ def create_column(group: zarr.Group, variable: Variable, values: npt.NDArray[Any
             chunk_key_encoding=_KEYS,
             attributes=variable.attrs,
         )
+        if values.size:
+            array[:] = values
+
+
+def replace_rows(array: zarr.Array[Any], values: npt.NDArray[Any]) -> None:
+    """Give an array, which is no image, other values, and as many rows as they have."""
+    rows = len(values)
+    if rows < array.shape[0]:
+        # The last chunk is longer than the array: what is beyond the new end would stay in the file.
+        array[rows:] = array.fill_value
+    array.resize(values.shape)
     if values.size:
         array[:] = values
 
 
-def consolidate(url: str) -> None:
-    """Gather all metadata into the root: the commit, after which the store can be opened."""
+def consolidate(url: str, **attributes: Any) -> None:
+    """Gather all metadata into the root: the commit, after which the store can be opened.
+
+    Attributes of the root may be given along; whoever reads the earlier, shorter store is not disturbed.
+    """
+    if attributes:
+        # Opened with the consolidated metadata there are, since they are written again together with the attributes.
+        zarr.open_group(url, mode="r+").attrs.update(attributes)
     with warnings.catch_warnings():
         # Consolidated metadata aren't in the Zarr v3 specification yet; every reader we name knows them,
         # and readers that don't still find each array's own metadata.

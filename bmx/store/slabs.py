@@ -76,6 +76,13 @@ def write_images(url: str, slab: Slab, images: Mapping[ContrastName, IntVolume],
         array[start : start + len(block)] = block
 
 
+def read_images(url: str, slab: Slab, contrast: ContrastName, *, start: int, stop: int) -> IntVolume:
+    """Read participants `start` to `stop` of one image array, (participant, z, y, x) uint16, committed or not."""
+    array = open_for_writing(url)[f"{slab.name}/{contrast}"]
+    assert isinstance(array, zarr.Array)
+    return np.asarray(array[start:stop], np.uint16)
+
+
 def write_columns(url: str, columns: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write everything that is no image.
 

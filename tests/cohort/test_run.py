@@ -13,7 +13,7 @@ import zarr
 from distributed import Client
 
 import bmx.cohort.run as cohort_run
-import bmx.ingest.conversion as conversion
+import bmx.ingest.beginning as beginning
 from bmx.cohort.run import run
 from bmx.errors import ModelError, StoreError
 from bmx.ingest.conversion import convert
@@ -215,7 +215,7 @@ def test_run__measures_only_what_a_store_has_gained(
     untrained: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """New zips, converted and run again: the last, partly filled partition and the new ones, nothing else."""
-    monkeypatch.setattr(conversion, "choose_size", lambda *_, **__: 2)
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 2)
     store = make_store(tmp_path, (5, 6, 7), slabs=(4,), client=threads)
     grown = tmp_path / "grown.zarr"
     run(store, grown, models=untrained, regions=REGION, client=threads)
@@ -236,7 +236,7 @@ def test_run__any_number_of_participants_per_partition_gives_the_same(
     store: Path, finished: Path, untrained: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Property: where the borders of partitions lie changes no value."""
-    monkeypatch.setattr(conversion, "choose_size", lambda *_, **__: 2)
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 2)
     convert(store.parent / "dixon", tmp_path / "slabs.zarr", slabs=(4,), client=threads)
     results = run(tmp_path / "slabs.zarr", tmp_path / "r.zarr", models=untrained, regions=REGION, client=threads)
     assert_same_values(results, open_results(finished))

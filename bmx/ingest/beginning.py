@@ -1,0 +1,142 @@
+"""Which participants a store holds in which order: the plan of a new store, or that of an earlier call, grown."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bmx.acquisition import SLABS, ContrastName
+from bmx.errors import StoreError
+from bmx.ingest.memory import BYTES_AT_REST, bytes_per_participant
+from bmx.ingest.options import ConvertOptions
+from bmx.partitions.cluster import worker_count
+from bmx.partitions.plan import Plan, choose_size
+from bmx.partitions.work import WorkFolder, absolute_place
+from bmx.sources.find import find_layout, source_of
+from bmx.store.layout import find_store
+from bmx.store.slabs import FORMAT, VERSION, create_store
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller asks of a store; None is what the store was begun with, or the usual."""
+
+    slabs: Sequence[int] | None = None
+    contrasts: Sequence[ContrastName] | None = None
+    instance: int | None = None
+
+    def differs_from(self, before: ConvertOptions) -> list[str]:
+        """What a store that was begun already can't give."""
+        return [
+            f"{name} {getattr(before, name)}, asked for {_sorted(asked)}"
+            for name in ("slabs", "contrasts", "instance")
+            if (asked := getattr(self, name)) is not None and _sorted(asked) != _sorted(getattr(before, name))
+        ]
+
+
+def plan_store(
+    source: str | Path, store: str | Path, asked: Asked, *, client: Client | None, workers: int | None, max_memory: int
+) -> tuple[WorkFolder, Plan]:
+    """Look for archives and give the plan of the store, which is not written yet.
+
+    Raises
+    ------
+    SourceError, StoreError, ValueError
+        As `bmx.convert`.
+    """
+    work, place = WorkFolder.beside(absolute_place(store)), absolute_place(source)
+    before = read_begun(work)
+    instance = asked.instance or (2 if before is None else ConvertOptions.from_plan(before).instance)
+    layout = find_layout(place)
+    options = ConvertOptions(
+        source=place,
+        layout=layout,
+        instance=instance,
+        slabs=tuple(sorted(asked.slabs or SLABS)),
+        contrasts=tuple(asked.contrasts or ("fat", "water")),
+        where=(),
+    )
+    if before is not None:
+        refuse_other(before, asked, work)
+    found = source_of(place, layout=layout, instance=instance).list_exams()
+    if before is not None:
+        return work, _grow(before, found, place)
+    return work, _first_plan(found, options, worker_count(client, workers=workers), max_memory)
+
+
+def lay_out(work: WorkFolder, plan: Plan) -> None:
+    """Write the plan, and the arrays that its partitions fill."""
+    options = ConvertOptions.from_plan(plan)
+    work.write_plan(plan)
+    create_store(
+        work.store_url,
+        participants=len(plan.eids),
+        shard=plan.size,
+        slabs=options.slabs,
+        contrasts=options.contrasts,
+        instance=options.instance,
+    )
+
+
+def read_begun(work: WorkFolder) -> Plan | None:
+    """Give the plan of an earlier call, None if there was none; refuse a store or a work folder that is alone."""
+    exists = find_store(work.store_url, FORMAT, VERSION) is not None
+    if exists and not work.has_plan():
+        raise StoreError(
+            f"{work.store_url} exists, but {work.url} is gone, which says how it was made; "
+            "convert into another place, or delete the store first"
+        )
+    if not work.has_plan():
+        return None
+    plan = work.read_plan()
+    if not exists and len(work.missing(plan)) < len(plan):
+        raise StoreError(
+            f"{work.store_url} is gone, but {work.url} says that it was made; delete that folder to start anew"
+        )
+    return plan
+
+
+def refuse_other(plan: Plan, asked: Asked, work: WorkFolder) -> None:
+    """Half of a store with fat and water, the other half with fat alone would be of no use."""
+    if different := asked.differs_from(ConvertOptions.from_plan(plan)):
+        raise StoreError(
+            f"{work.store_url} was made with {'; '.join(different)}; convert into another place, or ask for the same"
+        )
+
+
+def _first_plan(found: Mapping[int, str], options: ConvertOptions, workers: int, max_memory: int) -> Plan:
+    in_shard, in_memory = bytes_per_participant(options.slabs, options.contrasts)
+    size = choose_size(
+        len(found),
+        bytes_per_shard_row=in_shard,
+        bytes_per_row=in_memory,
+        workers=workers,
+        max_memory=max_memory,
+        bytes_at_rest=BYTES_AT_REST,
+    )
+    peak = BYTES_AT_REST + size * in_memory
+    logger.info("convert: %d participants per partition, at most %d MB per task", size, peak // 10**6)
+    return Plan(tuple(found), size, replace(options, where=tuple(found.values())).for_plan())
+
+
+def _grow(plan: Plan, found: Mapping[int, str], source: str) -> Plan:
+    """The plan of an earlier call, with archives that are new at its end; old ones may have moved."""
+    before = ConvertOptions.from_plan(plan)
+    known = dict(zip(plan.eids, before.where, strict=True))
+    new = {eid: where for eid, where in found.items() if eid not in known}
+    where = [found.get(eid, place) for eid, place in known.items()]
+    grown = replace(before, source=source, where=(*where, *new.values()))
+    return Plan((*plan.eids, *new), plan.size, grown.for_plan())
+
+
+def _sorted(value: object) -> object:
+    """The order in which slabs or contrasts were named doesn't matter."""
+    return value if isinstance(value, int) else tuple(sorted(value))  # type: ignore[call-overload]
