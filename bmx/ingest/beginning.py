@@ -14,6 +14,7 @@ from bmx.ingest.memory import BYTES_AT_REST, bytes_per_participant
 from bmx.ingest.options import ConvertOptions
 from bmx.partitions.cluster import worker_count
 from bmx.partitions.plan import Plan, choose_size
+from bmx.partitions.withdrawn import leave_out_withdrawn, refuse_pending
 from bmx.partitions.work import WorkFolder, absolute_place
 from bmx.sources.find import find_layout, source_of
 from bmx.store.layout import find_store
@@ -66,7 +67,7 @@ def plan_store(
     )
     if before is not None:
         refuse_other(before, asked, work)
-    found = source_of(place, layout=layout, instance=instance).list_exams()
+    found = leave_out_withdrawn(work, source_of(place, layout=layout, instance=instance).list_exams())
     if before is not None:
         return work, _grow(before, found, place)
     return work, _first_plan(found, options, worker_count(client, workers=workers), max_memory)
@@ -88,6 +89,7 @@ def lay_out(work: WorkFolder, plan: Plan) -> None:
 
 def read_begun(work: WorkFolder) -> Plan | None:
     """Give the plan of an earlier call, None if there was none; refuse a store or a work folder that is alone."""
+    refuse_pending(work)
     exists = find_store(work.store_url, FORMAT, VERSION) is not None
     if exists and not work.has_plan():
         raise StoreError(

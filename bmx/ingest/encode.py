@@ -23,6 +23,7 @@ from bmx.partitions.work import WorkFolder
 from bmx.sources.base import Exam, Source, is_simulated
 from bmx.sources.find import source_of
 from bmx.store.slabs import empty_affines, write_images
+from bmx.store.withdrawal import REASON, is_tombstone
 from bmx.types import IntVolume
 from bmx.variables import SLAB_FLAGS, SLAB_STATUS, flag_bits
 
@@ -39,6 +40,8 @@ class Opened:
     exam: Exam | None
     found: Identified | None
     problem: str = ""
+    status: str = "unreadable"
+    """Of all slabs, if there is none to read."""
 
 
 @dataclass(slots=True)
@@ -94,13 +97,15 @@ def encode_partition(work_url: str, index: int, *, only: int | None = None, with
     source = source_of(options.source, layout=options.layout, instance=options.instance)
     before = find_earlier(work, part)
     rows = range(before.participants, len(part.eids)) if only is None else range(only, only + 1)
-    block = _Block(options, len(rows), earlier=before.participants if only is None else 0)
+    block = Block(options, len(rows), earlier=before.participants if only is None else 0)
     for place, row in enumerate(rows):
         with ExitStack() as stack:
             if row in without:
                 one = Opened(None, None, DIED)
+            elif is_tombstone(part.eids[row]):
+                one = Opened(None, None, REASON, "withdrawn")
             else:
-                one = _open(stack, source, options, part.eids[row], options.where[part.start + row])
+                one = open_exam(stack, source, options, part.eids[row], options.where[part.start + row])
             block.read(place, one)
     if only is not None:
         return
@@ -112,7 +117,7 @@ def encode_partition(work_url: str, index: int, *, only: int | None = None, with
     work.write_marker(index, part.digest)
 
 
-class _Block:
+class Block:
     """What the participants of one partition turn out to be, filled in one by one behind those of an earlier call."""
 
     def __init__(self, options: ConvertOptions, participants: int, *, earlier: int) -> None:
@@ -148,7 +153,8 @@ class _Block:
         return record
 
 
-def _open(stack: ExitStack, source: Source, options: ConvertOptions, eid: int, where: str) -> Opened:
+def open_exam(stack: ExitStack, source: Source, options: ConvertOptions, eid: int, where: str) -> Opened:
+    """Open one archive and say what it holds; what can't be read is a problem, not an error."""
     try:
         exam = stack.enter_context(source.open_exam(where))
     except SourceError as exc:
@@ -162,7 +168,7 @@ def _open(stack: ExitStack, source: Source, options: ConvertOptions, eid: int, w
 def _read_slab(rows: SlabRows, row: int, one: Opened, slab: Slab, volumes: dict[ContrastName, IntVolume]) -> None:
     """Fill in one row, and the volumes of its participant."""
     if one.exam is None or one.found is None:
-        rows.slab_status[row], rows.slab_reason[row] = SLAB_STATUS["unreadable"], one.problem
+        rows.slab_status[row], rows.slab_reason[row] = SLAB_STATUS[one.status], one.problem
         return
     images = one.found.slabs.get(slab.number)
     if images is None:

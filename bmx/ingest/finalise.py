@@ -16,8 +16,9 @@ from bmx.ingest.options import ConvertOptions
 from bmx.ingest.provenance import SERIES
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder, sweep_partial
-from bmx.store.layout import consolidate
+from bmx.store.layout import consolidate, open_for_writing
 from bmx.store.slabs import column_names, write_columns
+from bmx.store.withdrawal import withdrawals_in
 from bmx.variables import variables_of
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,9 @@ def finalise(work: WorkFolder, plan: Plan) -> None:
     columns, simulated = _gather(work, plan, options)
     write_columns(work.store_url, columns)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    history = f"{now} bmx {version('bmx')} convert, {len(plan.eids)} participants"
-    consolidate(work.store_url, simulated=simulated, history=history)
+    line = f"{now} bmx {version('bmx')} convert, {len(plan.eids)} participants"
+    earlier = str(open_for_writing(work.store_url).attrs.get("history", ""))
+    consolidate(work.store_url, simulated=simulated, history="\n".join([*withdrawals_in(earlier), line]))
     work.write_finished(plan)
 
 

@@ -1,0 +1,168 @@
+"""`verify`: read archives again, and compare what they give now with what the store holds."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import zarr
+
+from bmx.acquisition import SLABS
+from bmx.ingest.encode import Block, open_exam
+from bmx.ingest.options import ConvertOptions
+from bmx.ingest.provenance import SERIES
+from bmx.partitions.cluster import dask_client
+from bmx.partitions.work import WorkFolder, absolute_place
+from bmx.sources.find import source_of
+from bmx.store.layout import check_format
+from bmx.store.slabs import FORMAT, VERSION, read_images
+from bmx.store.withdrawal import is_tombstone
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+Outcome = Literal["equal", "differs", "source_missing", "source_changed"]
+OUTCOMES: tuple[Outcome, ...] = ("equal", "differs", "source_missing", "source_changed")
+
+SAMPLE = 32
+"""Participants that are looked at unless the caller says otherwise."""
+
+_UNDECODABLE = (RuntimeError, ValueError, OSError)
+"""What a damaged shard raises: Blosc, the checksum of a shard's index, a file that is too short."""
+
+
+def verify(
+    store: str | Path,
+    *,
+    sample: int | None = SAMPLE,
+    seed: int = 0,
+    client: Client | None = None,
+    workers: int | None = None,
+) -> pd.DataFrame:
+    """Compare a store with the archives it was made from.
+
+    Every voxel that is stored, affine, status, flag and reason is compared with what reading and identification
+    give today, so that a damaged disk shows as well as a program that has changed.
+
+    Parameters
+    ----------
+    store : from `bmx.convert`, finished; its work folder says where the archives lie
+    sample : how many participants, drawn at random; None for all
+    seed : the same seed draws the same participants
+    client, workers : Dask client to work on (default: the active one), or the number of local processes
+
+    Returns
+    -------
+    DataFrame
+        A row for each participant looked at, in the order of the store: participant, outcome and detail. The outcome
+        is *equal*; *differs*, if the archive is the same as then and gives something else; *source_missing*; or
+        *source_changed*, if its digest is another one, so that nothing can be said.
+
+    Raises
+    ------
+    StoreError
+        If there is no finished store, or its work folder is gone.
+    """
+    url = absolute_place(store)
+    check_format(url, FORMAT, VERSION, unfinished="call bmx.convert again: it does only what is missing")
+    work = WorkFolder.beside(url)
+    plan = work.read_plan()
+    present = np.array([row for row, eid in enumerate(plan.eids) if not is_tombstone(eid)], np.intp)
+    chosen = present
+    if sample is not None and sample < len(present):
+        chosen = np.sort(np.random.default_rng(seed).choice(present, sample, replace=False))
+    rows = chosen.tolist()
+    logger.info("verify: %d of %d participants of %s", len(rows), len(present), url)
+    told = _check_all(work, rows, plan.size, client=client, workers=workers)
+    lines = [(plan.eids[row], *told[row]) for row in rows]
+    counts = Counter(outcome for _, outcome, _ in lines)
+    logger.info("verify: %s", ", ".join(f"{counts[name]} {name}" for name in OUTCOMES))
+    return pd.DataFrame(lines, columns=["participant", "outcome", "detail"])
+
+
+def _check_all(
+    work: WorkFolder, rows: Sequence[int], size: int, *, client: Client | None, workers: int | None
+) -> dict[int, tuple[Outcome, str]]:
+    """Outcome and detail of each row; a task does those of one partition."""
+    from distributed import as_completed
+    from rich.console import Console
+    from rich.progress import Progress
+
+    groups: dict[int, list[int]] = {}
+    for row in rows:
+        groups.setdefault(row // size, []).append(row)
+    told: dict[int, tuple[Outcome, str]] = {}
+    if not groups:
+        return told
+    with dask_client(client, workers=workers) as active, Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("verify", total=len(rows))
+        futures = active.map(_check_rows, [work.url] * len(groups), list(groups.values()), pure=False)
+        for future in as_completed(futures, loop=active.loop):
+            done = future.result()
+            told |= done
+            progress.advance(bar, len(done))
+    return told
+
+
+def _check_rows(work_url: str, rows: Sequence[int]) -> dict[int, tuple[Outcome, str]]:
+    """Check participants of one partition; reads the plan itself."""
+    work = WorkFolder(work_url)
+    plan = work.read_plan()
+    options = ConvertOptions.from_plan(plan)
+    stored = zarr.open_group(work.store_url, mode="r", use_consolidated=True)
+    return {row: _check(stored, work.store_url, options, row, plan.eids[row]) for row in rows}
+
+
+def _check(stored: zarr.Group, url: str, options: ConvertOptions, row: int, eid: int) -> tuple[Outcome, str]:
+    """Outcome and detail of one participant."""
+    where = options.where[row]
+    fs, path = fsspec.core.url_to_fs(where)
+    if not fs.exists(path):
+        return "source_missing", f"there is nothing at {where}"
+    source = source_of(options.source, layout=options.layout, instance=options.instance)
+    block = Block(options, 1, earlier=0)
+    with ExitStack() as stack:
+        block.read(0, open_exam(stack, source, options, eid, where))
+    record = block.record([eid])
+    before, now = str(_row(stored, "source_digest", row)), str(record["source_digest"][0])
+    if before != now:
+        return "source_changed", f"the digest of {where} was {before or 'none'}, now {now or 'none: it is unreadable'}"
+    different = [
+        name
+        for name, values in record.items()
+        if name in stored and not name.startswith(SERIES) and not _same(_row(stored, name, row), values[0])
+    ]
+    for number, images in block.images.items():
+        for contrast, buffer in images.items():
+            name = f"{SLABS[number].name}/{contrast}"
+            try:
+                held = read_images(url, SLABS[number], contrast, start=row, stop=row + 1)
+            except _UNDECODABLE as exc:
+                different.append(f"{name} (can't be decoded: {exc})")
+                continue
+            if count := int(np.count_nonzero(held != buffer)):
+                different.append(f"{name} ({count} of {buffer.size} voxels)")
+    return ("differs", ", ".join(different)) if different else ("equal", "")
+
+
+def _row(stored: zarr.Group, name: str, row: int) -> Any:
+    array = stored[name]
+    assert isinstance(array, zarr.Array)
+    return array[row]
+
+
+def _same(one: Any, other: npt.NDArray[Any] | np.generic) -> bool:
+    """Whether two small values are the very same; NaN is NaN."""
+    if other.dtype.kind == "U":
+        return str(one) == str(other)
+    return bool(np.array_equal(one, other, equal_nan=other.dtype.kind == "f"))
