@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from bmx import quality as qc
     from bmx.cohort.run import run
     from bmx.ingest.conversion import convert
+    from bmx.ingest.withdrawing import withdraw
     from bmx.measurement import measure
     from bmx.models.library import load_models
     from bmx.phenotypes.join import join
     from bmx.phenotypes.read import read_phenotypes
     from bmx.segmentation import segment
     from bmx.simulation.cohorts import simulate
+    from bmx.store.exporting import export
     from bmx.store.reading import open_store
     from bmx.store.results import open_masks, open_results
     from bmx.training import train
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 _HOME = {
     "analysis": "bmx.analysis",
     "convert": "bmx.ingest.conversion:convert",
+    "export": "bmx.store.exporting:export",
     "join": "bmx.phenotypes.join:join",
     "load_models": "bmx.models.library:load_models",
     "measure": "bmx.measurement:measure",
@@ -41,11 +44,13 @@ _HOME = {
     "segment": "bmx.segmentation:segment",
     "simulate": "bmx.simulation.cohorts:simulate",
     "train": "bmx.training:train",
+    "withdraw": "bmx.ingest.withdrawing:withdraw",
 }
 
 __all__ = [
     "analysis",
     "convert",
+    "export",
     "join",
     "load_models",
     "measure",
@@ -59,6 +64,7 @@ __all__ = [
     "segment",
     "simulate",
     "train",
+    "withdraw",
 ]
 
 

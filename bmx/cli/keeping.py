@@ -1,0 +1,82 @@
+"""Commands that keep a store in order: compare it with its archives, take people out, take images along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bmx.cli.app import Seed, Workers, app
+
+
+@app.command()
+def verify(
+    store: Annotated[str, typer.Argument(help="A store from bmx convert; its work folder knows the archives.")],
+    everyone: Annotated[bool, typer.Option("--all", help="Compare all participants.")] = False,
+    sample: Annotated[int, typer.Option(min=1, help="How many to compare, drawn at random.")] = 32,
+    seed: Seed = 0,
+    workers: Workers = None,
+) -> None:
+    """Read archives again and compare them with the store; ends with 1 if anything differs.
+
+    | outcome | means |
+    |---|---|
+    | equal | every voxel, affine, status, flag and reason is what the archive gives today |
+    | differs | the archive is the same as then, and gives something else |
+    | source_missing | the archive is gone |
+    | source_changed | the archive is another one than then |
+
+    Example: bmx verify ukbb.zarr --sample 100
+    """
+    from bmx.ingest.verification import OUTCOMES
+    from bmx.ingest.verification import verify as verb
+
+    table = verb(store, sample=None if everyone else sample, seed=seed, workers=workers)
+    if len(rest := table[table["outcome"] != "equal"]):
+        typer.echo(rest.to_string(index=False))
+    counts = table["outcome"].value_counts()
+    typer.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in OUTCOMES))
+    if counts.get("differs", 0):
+        raise typer.Exit(1)
+
+
+@app.command()
+def withdraw(
+    store: Annotated[str, typer.Argument(help="A store from bmx convert.")],
+    eids: Annotated[
+        Path | None, typer.Argument(help="A list of EIDs, one a line; none to finish a killed call.")
+    ] = None,
+    results: Annotated[
+        list[str] | None, typer.Option(help="Results of bmx run on this store; give all of them.")
+    ] = None,
+    folder: Annotated[list[str] | None, typer.Option(help="A folder of pictures, logs or tables to clear.")] = None,
+) -> None:
+    """Erase participants from store, masks, results, records, logs and pictures, for good.
+
+    Their archives, backups and copies of tables elsewhere are yours to delete. A later convert refuses their archives.
+
+    Example: bmx withdraw ukbb.zarr w12345_20260101.csv --results results.zarr
+    """
+    from bmx.ingest.withdrawing import read_eids
+    from bmx.ingest.withdrawing import withdraw as verb
+
+    who = [] if eids is None else read_eids(eids)
+    typer.echo(str(verb(store, who, results=results or [], folders=folder or [])))
+
+
+@app.command()
+def export(
+    store: Annotated[str, typer.Argument(help="A store from bmx convert.")],
+    eid: Annotated[int, typer.Argument(help="One participant.")],
+    nifti: Annotated[str, typer.Option(help="Folder for the NIfTI files.")],
+    masks: Annotated[str | None, typer.Option(help="Masks of bmx run, to be written beside the images.")] = None,
+) -> None:
+    """Write the images of one participant as NIfTI, where 3D Slicer finds them in their right places.
+
+    Example: bmx export ukbb.zarr 1234567 --nifti nifti/ --masks results.masks.zarr
+    """
+    from bmx.store.exporting import export as verb
+
+    for path in verb(store, eid, nifti, masks=masks):
+        typer.echo(path)
