@@ -15,12 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.config import disable_value_validation
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID
 
 from bmx.errors import SourceError
 from bmx.sources.header import Header
+from bmx.sources.plausible import implausible
+from bmx.sources.tag_reader import Scan, scan
+from bmx.sources.tag_values import LARGEST
 from bmx.types import IntVolume
 
 logger = logging.getLogger(__name__)
@@ -29,10 +34,15 @@ PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
 """(7FE0,0010) as its bytes stand in a little-endian file; the header ends before it."""
 
 _DAMAGE = (
-    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, RuntimeError,
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, OSError, RuntimeError,
     struct.error, BytesLengthException,
 )  # fmt: skip
 """What pydicom raises on files that are damaged or encoded in a way that it doesn't know (found by fuzzing)."""
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_ITEM = b"\xfe\xff\x00\xe0"
+_MOST_ITEMS = 10_000
+"""Of sequences in one file; pydicom makes an object of each, and a few megabytes could keep it busy for an hour."""
 
 _TAGS = [
     "ImageType", "StudyDate", "AcquisitionDate", "AcquisitionTime", "SeriesTime", "SeriesDescription",
@@ -43,28 +53,41 @@ _TAGS = [
 
 
 def read_header(content: bytes, where: str) -> Header | None:
+    """Read the header of one file; None if it is of no use (`header_or_reason` says why)."""
+    found = header_or_reason(content, where)
+    return found if isinstance(found, Header) else None
+
+
+def header_or_reason(content: bytes, where: str) -> Header | str:
     """Read the header of one file.
 
     Parameters
     ----------
     content : bytes
-        The file, at least up to its pixel data.
+        The whole file; of a plain one, at least up to the first bytes of its pixels.
     where : str
         Name of the file, kept in the header.
 
     Returns
     -------
-    Header, or None if this is no DICOM image with a place in space (a manifest, a report, a damaged file).
+    Header, or what is wrong if this is no image with a place in space (a manifest, a report, a damaged file).
     """
-    if not _looks_like_dicom(content):
-        return None
+    found = scan(content, where)
+    header = found.header if isinstance(found, Scan) else header_by_pydicom(content, where)
+    return header if isinstance(header, str) else implausible(header) or header
+
+
+def header_by_pydicom(content: bytes, where: str) -> Header | str:
+    """Read the header of one file that is unusual; what `scan` gives must be the same."""
+    if not content:
+        return "the file is empty"
+    if not looks_like_dicom(content):
+        return "a zip within, which is not opened" if content[:4] == b"PK\x03\x04" else "not a DICOM file"
     try:
         with disable_value_validation():
-            data = pydicom.dcmread(io.BytesIO(content), force=True, stop_before_pixels=True, specific_tags=_TAGS)
-            return _header(data, where)
+            return _header(_read(content, stop_before_pixels=True, specific_tags=_TAGS), where)
     except _DAMAGE as exc:
-        logger.info("%s has a damaged header (%s)", where, exc)
-        return None
+        return f"a DICOM file with a damaged header ({exc})"
 
 
 def read_pixels(content: bytes, header: Header) -> IntVolume:
@@ -81,7 +104,7 @@ def read_pixels(content: bytes, header: Header) -> IntVolume:
     """
     try:
         with disable_value_validation():
-            pixels = _pixels(pydicom.dcmread(io.BytesIO(content), force=True), (header.rows, header.columns))
+            pixels = _pixels(_read(content), (header.rows, header.columns))
     except _DAMAGE as exc:
         raise SourceError(f"{header.where}: the image can't be decoded ({exc})") from exc
     if pixels.dtype.kind == "i" and pixels.min() < 0:
@@ -89,14 +112,25 @@ def read_pixels(content: bytes, header: Header) -> IntVolume:
     return np.asarray(pixels, dtype=np.uint16)
 
 
-def _header(data: Dataset, where: str) -> Header | None:
-    if any(tag not in data for tag in ("SeriesInstanceUID", "Rows", "Columns")):
-        return None
+def _read(content: bytes, **options: Any) -> FileDataset:
+    """Read a file that isn't made to exhaust who reads it."""
+    if _DEFLATED in content:
+        raise ValueError("a deflated data set may inflate to anything and is not read")
+    if (count := content.count(_ITEM)) > _MOST_ITEMS:
+        raise ValueError(f"expected at most {_MOST_ITEMS} items of sequences, found {count}")
+    return pydicom.dcmread(io.BytesIO(content), force=True, **options)
+
+
+def _header(data: Dataset, where: str) -> Header | str:
+    if absent := [tag for tag in ("SeriesInstanceUID", "Rows", "Columns") if tag not in data]:
+        return f"a DICOM file without {' and '.join(absent)}"
     spacing = _numbers(data, "PixelSpacing", 2)
     position = _numbers(data, "ImagePositionPatient", 3)
     orientation = _numbers(data, "ImageOrientationPatient", 6)
     if spacing is None or position is None or orientation is None:
-        return None
+        lacking = {"PixelSpacing": spacing, "ImagePositionPatient": position, "ImageOrientationPatient": orientation}
+        bad = ", ".join(f"{tag} {_shown(data, tag)}" for tag, value in lacking.items() if value is None)
+        return f"a DICOM image without a place in space: {bad}"
     date = _text(data, "AcquisitionDate") or _text(data, "StudyDate")
     time = _text(data, "AcquisitionTime") or _text(data, "SeriesTime")
     return Header(
@@ -124,22 +158,38 @@ def _header(data: Dataset, where: str) -> Header | None:
 def _pixels(data: Dataset, shape: tuple[int, int]) -> npt.NDArray[Any]:
     """Integers of this shape; ValueError if there are none."""
     raw = data.get("PixelData", b"")
+    bits = data.get("BitsAllocated", 16)
     # The length tells uncompressed 16 bit, whatever transfer syntax the file claims.
-    if len(raw) == 2 * shape[0] * shape[1] and data.get("BitsAllocated", 16) == 16:
+    if len(raw) == 2 * shape[0] * shape[1] and bits == 16:
         order = "<" if data.original_encoding[1] is not False else ">"
         kind = "i2" if data.get("PixelRepresentation", 0) == 1 else "u2"
         return np.frombuffer(raw, f"{order}{kind}").reshape(shape)
-    if "TransferSyntaxUID" not in data.file_meta or not data.file_meta.TransferSyntaxUID.is_compressed:
-        expected = shape[0] * shape[1] * data.get("BitsAllocated", 16) // 8
+    # Decoders allocate what a file asks for.
+    asked = (data.get("NumberOfFrames") or 1, data.get("SamplesPerPixel", 1), bits)
+    if asked not in ((1, 1, 8), (1, 1, 16)) or (data.get("Rows"), data.get("Columns")) != shape:
+        raise ValueError(f"expected one grey image of 8 or 16 bits, found frames, channels, bits = {asked}")
+    syntax = data.file_meta.get("TransferSyntaxUID")
+    if syntax is None or not syntax.is_compressed:
+        expected = shape[0] * shape[1] * bits // 8
         if len(raw) < expected:
             raise ValueError(f"expected {expected} bytes of pixels, found {len(raw)}")
+    elif not _has_decoder(syntax):
+        raise ValueError(f"it is compressed as {syntax.name}, which needs python-gdcm: pip install 'bmx[jpeg]'")
     pixels: npt.NDArray[Any] = data.pixel_array
     if pixels.shape != shape or pixels.dtype.kind not in "iu":
         raise ValueError(f"expected {shape} integers, found {pixels.shape} {pixels.dtype}")
     return pixels
 
 
-def _looks_like_dicom(content: bytes) -> bool:
+def _has_decoder(syntax: UID) -> bool:
+    """Whether some installed library undoes this compression; unknown ones are for pydicom to name."""
+    try:
+        return bool(get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return True
+
+
+def looks_like_dicom(content: bytes) -> bool:
     """Whether there is a preamble, or, without one, an element of group 0002 or 0008 to begin with."""
     return content[128:132] == b"DICM" or content[:2] in (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 
@@ -167,13 +217,26 @@ def _numbers(data: Dataset, tag: str, count: int) -> list[float] | None:
 
 
 def _number(data: Dataset, tag: str) -> float | None:
-    try:
-        value: Any = data.get(tag)
-        return None if value is None else float(value)
-    except (TypeError, ValueError):
-        return None
+    """One number; None if it is missing, no number, or absurd."""
+    number = _any_number(data, tag)
+    return number if number is not None and abs(number) <= LARGEST else None
 
 
 def _integer(data: Dataset, tag: str) -> int:
-    number = _number(data, tag)
-    return -1 if number is None else int(number)
+    """One number that the store can hold; -1 if it is missing or no such number."""
+    number = _any_number(data, tag)
+    return -1 if number is None or not abs(number) < 2**31 else int(number)
+
+
+def _any_number(data: Dataset, tag: str) -> float | None:
+    try:
+        value: Any = data.get(tag)
+        return None if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _shown(data: Dataset, tag: str) -> str:
+    """A value as a message shows it."""
+    value = data.get(tag)
+    return "missing" if value is None else f"{value}"[:60]

@@ -1,0 +1,295 @@
+"""A reader for the headers of ordinary DICOM files, twenty times as fast as a general one.
+
+It reads little-endian files, explicit or implicit, with or without preamble and meta information, whose
+elements stand in order and whose values are written plainly. It never guesses: at anything else it gives
+up, and pydicom decides (`bmx.sources.dicom_tags`). Where it succeeds it gives what pydicom would give.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from pydicom.datadict import dictionary_VR
+
+from bmx.sources.header import Header
+from bmx.sources.tag_values import Unusual, numbers, optional_number, short, text, texts, uid, whole_number
+
+
+class GaveUp(Enum):
+    """Why there is no header."""
+
+    CUT = "the bytes end before the pixels begin"
+    UNUSUAL = "something here is for a general reader to judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The header of one file, and where its pixels lie."""
+
+    header: Header
+    pixel_start: int
+    """Offset of the first pixel, bytes."""
+    pixel_bytes: int
+    is_plain: bool
+    """Whether the pixels are unsigned 16-bit integers, as many as the image has, with nothing encapsulated."""
+
+
+SERIES_UID: Final = 0x0020000E
+ROWS: Final = 0x00280010
+COLUMNS: Final = 0x00280011
+BITS_ALLOCATED: Final = 0x00280100
+PIXEL_REPRESENTATION: Final = 0x00280103
+PIXEL_DATA: Final = 0x7FE00010
+CHARACTER_SET: Final = 0x00080005
+_SYNTAX: Final = 0x00020010
+
+_WANTED: Final = {
+    CHARACTER_SET: b"CS", 0x00080008: b"CS", 0x00080020: b"DA", 0x00080022: b"DA", 0x00080031: b"TM",
+    0x00080032: b"TM", 0x0008103E: b"LO", 0x00180081: b"DS", 0x00180087: b"DS", 0x00181030: b"LO",
+    0x0020000D: b"UI", SERIES_UID: b"UI", 0x00200011: b"IS", 0x00200012: b"IS", 0x00200013: b"IS",
+    0x00200032: b"DS", 0x00200037: b"DS", 0x00204000: b"LT", ROWS: b"US", COLUMNS: b"US", 0x00280030: b"DS",
+    BITS_ALLOCATED: b"US", PIXEL_REPRESENTATION: b"US",
+}  # fmt: skip
+"""Tags that are read, and how the standard says that they are written."""
+
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
+"""Kinds of values whose length has two bytes in explicit files."""
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+"""Kinds whose length has four bytes, after two that are reserved."""
+_META = frozenset(b"AE OB SH UI UL".split())
+"""Kinds that occur in meta information."""
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_UNDEFINED = 0xFFFFFFFF
+_DEEPEST = 8
+"""Sequences within sequences; files of scanners have three at most."""
+
+_PLAIN_CHARACTERS = {b"", b"ISO_IR 6", b"ISO_IR 100", b"ISO_IR 192"}
+"""Character sets in which ASCII means ASCII."""
+_IMPLICIT = b"1.2.840.10008.1.2"
+_EXPLICIT = b"1.2.840.10008.1.2.1"
+_COMPRESSED = (b"1.2.840.10008.1.2.4.", b"1.2.840.10008.1.2.5")
+"""Explicit little-endian headers, whatever the pixels are."""
+
+_explicit = struct.Struct("<HH2sH").unpack_from
+_implicit = struct.Struct("<HHI").unpack_from
+_length = struct.Struct("<I").unpack_from
+
+
+def scan(content: bytes, where: str) -> Scan | GaveUp:
+    """Read the header of one file.
+
+    Parameters
+    ----------
+    content : bytes
+        The file, or as much of its beginning as there is: at least to the first bytes of the pixels.
+    where : str
+        Name of the file, kept in the header.
+
+    Returns
+    -------
+    Scan
+        Or `GaveUp.CUT` if more bytes may help, `GaveUp.UNUSUAL` if they won't. It never raises.
+    """
+    try:
+        begin, syntax = _skip_meta(content)
+        is_explicit = _is_explicit(content, begin, syntax)
+        values, start, size = _elements(content, begin, is_explicit)
+        return _scan(values, start, size, where)
+    except _Cut:
+        return GaveUp.CUT
+    except Unusual:
+        return GaveUp.UNUSUAL
+
+
+class _Cut(Exception):  # noqa: N818 - as `Unusual`
+    """The bytes end here."""
+
+
+def _skip_meta(content: bytes) -> tuple[int, bytes | None]:
+    """Offset of the data set, and the transfer syntax that the meta information names; None without any."""
+    position = 132 if content[128:132] == b"DICM" else 0
+    syntax: bytes | None = None
+    last = 0
+    while True:
+        if position + 12 > len(content):
+            raise _Cut
+        group, element, kind, length = _explicit(content, position)
+        if group != 2:
+            if last and syntax is None:
+                raise Unusual
+            return position, syntax
+        tag = group << 16 | element
+        start = position + 8
+        if kind == b"OB":
+            (length,) = _length(content, start)
+            start += 4
+        if kind not in _META or tag <= last or length == _UNDEFINED:
+            raise Unusual
+        if (kind == b"UL") != (element == 0) or (element == 0 and length != 4):
+            raise Unusual
+        if tag == _SYNTAX:
+            if kind != b"UI" or start + length > len(content):
+                raise Unusual
+            syntax = content[start : start + length].rstrip(b"\0")
+        last, position = tag, start + length
+
+
+def _is_explicit(content: bytes, begin: int, syntax: bytes | None) -> bool:
+    """Whether elements carry the kind of their values; Unusual if the file says otherwise than it does."""
+    group, _, kind, _ = _explicit(content, begin)
+    if group < 8:  # commands come before 0008, and what comes later is no beginning
+        raise Unusual
+    explicit: bool = kind in _SHORT or kind in _LONG
+    if syntax is None and group == 8:
+        named = explicit
+    elif syntax == _IMPLICIT:
+        named = False
+    elif syntax == _EXPLICIT or (syntax is not None and syntax.startswith(_COMPRESSED)):
+        named = True
+    else:
+        raise Unusual
+    if named != explicit or (not explicit and kind.isalpha() and kind.isupper()):
+        raise Unusual
+    return explicit
+
+
+def _elements(content: bytes, position: int, is_explicit: bool) -> tuple[dict[int, bytes], int, int]:
+    """Values of the wanted tags, offset and number of bytes of the pixels."""
+    values: dict[int, bytes] = {}
+    end, last = len(content) - 12, 0
+    while True:
+        if position > end:
+            raise _Cut
+        start = position + 8
+        if is_explicit:
+            group, element, kind, length = _explicit(content, position)
+            if kind in _LONG:
+                (length,) = _length(content, start)
+                start += 4
+            elif kind not in _SHORT:
+                raise Unusual
+        else:
+            kind = None
+            group, element, length = _implicit(content, position)
+        tag = group << 16 | element
+        if tag <= last:
+            raise Unusual
+        last = tag
+        if tag >= 0x7FE00000:
+            break
+        if length == _UNDEFINED:
+            position = _skip_sequence(content, start, tag, kind)
+            continue
+        position = start + length
+        wanted = _WANTED.get(tag)
+        if wanted is not None:
+            if kind is not None and kind != wanted:
+                raise Unusual
+            values[tag] = content[start:position]
+    if tag != PIXEL_DATA or length == _UNDEFINED or kind not in (None, b"OW", b"OB"):
+        raise Unusual
+    return values, start, length
+
+
+def _skip_sequence(content: bytes, position: int, tag: int, kind: bytes | None) -> int:
+    """Offset after a sequence of undefined length, which is only known by looking at all its parts."""
+    if kind is None and not _is_sequence(tag):
+        raise Unusual
+    if kind is not None and kind != b"SQ":
+        raise Unusual
+    return _skip_items(content, position, kind is not None, 0)
+
+
+def _skip_items(content: bytes, position: int, is_explicit: bool, depth: int) -> int:
+    if depth > _DEEPEST:
+        raise Unusual
+    while True:
+        if position + 8 > len(content):
+            raise _Cut
+        group, element, length = _implicit(content, position)
+        tag = group << 16 | element
+        position += 8
+        if tag == _SEQUENCE_END and length == 0:
+            return position
+        if tag != _ITEM:
+            raise Unusual
+        position = _skip_item(content, position, length, is_explicit, depth)
+
+
+def _skip_item(content: bytes, position: int, size: int, is_explicit: bool, depth: int) -> int:
+    """Offset after one item, whose elements must be as orderly as those around it."""
+    end = None if size == _UNDEFINED else position + size
+    last = 0
+    while position != end:
+        if position + 12 > len(content):
+            raise _Cut
+        group, element, length = _implicit(content, position)
+        tag = group << 16 | element
+        if end is None and tag == _ITEM_END and length == 0:
+            return position + 8
+        if tag <= last or tag == CHARACTER_SET or group >= 0x7FE0 or (end is not None and position > end):
+            raise Unusual
+        last, start = tag, position + 8
+        kind: bytes | None = None
+        if is_explicit:
+            _, _, kind, length = _explicit(content, position)
+            if kind in _LONG:
+                (length,) = _length(content, start)
+                start += 4
+            elif kind not in _SHORT:
+                raise Unusual
+        if length != _UNDEFINED:
+            position = start + length
+        elif kind == b"SQ" or (kind is None and _is_sequence(tag)):
+            position = _skip_items(content, start, is_explicit, depth + 1)
+        else:
+            raise Unusual
+    return position
+
+
+def _is_sequence(tag: int) -> bool:
+    """Whether the dictionary knows it as one; an implicit file doesn't say."""
+    try:
+        return dictionary_VR(tag) == "SQ"
+    except KeyError:
+        return False
+
+
+def _scan(values: dict[int, bytes], start: int, size: int, where: str) -> Scan:
+    if values.get(CHARACTER_SET, b"").rstrip(b" ") not in _PLAIN_CHARACTERS:
+        raise Unusual
+    get = values.get
+    between_rows, between_columns = numbers(get(0x00280030), 2)
+    x, y, z = numbers(get(0x00200032), 3)
+    row_x, row_y, row_z, column_x, column_y, column_z = numbers(get(0x00200037), 6)
+    date = text(get(0x00080022)) or text(get(0x00080020))
+    time = text(get(0x00080032)) or text(get(0x00080031))
+    header = Header(
+        where=where,
+        series_uid=uid(get(SERIES_UID)),
+        study_uid=text(get(0x0020000D)),
+        series_number=whole_number(get(0x00200011)),
+        acquisition_number=whole_number(get(0x00200012)),
+        instance_number=whole_number(get(0x00200013)),
+        description=text(get(0x0008103E)) or text(get(0x00181030)),
+        image_type=texts(get(0x00080008)),
+        echo_time_ms=optional_number(get(0x00180081)),
+        field_strength_t=optional_number(get(0x00180087)),
+        acquired=date + time,
+        comments=text(get(0x00204000)),
+        rows=short(get(ROWS)),
+        columns=short(get(COLUMNS)),
+        spacing_mm=(between_rows, between_columns),
+        position=(x, y, z),
+        row_direction=(row_x, row_y, row_z),
+        column_direction=(column_x, column_y, column_z),
+    )
+    is_plain = (
+        size == 2 * header.rows * header.columns
+        and get(BITS_ALLOCATED) == b"\x10\0"
+        and get(PIXEL_REPRESENTATION) == b"\0\0"
+    )
+    return Scan(header, start, size, is_plain)
