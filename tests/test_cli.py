@@ -166,8 +166,8 @@ def test_main__an_error_is_one_message(bmx: Command, tmp_path: Path) -> None:
     assert said == Said(
         1,
         "",
-        f"error: SourceError: expected zips called EID_20201_2_0.zip below {tmp_path}, found none; "
-        "check the folder and the instance\n",
+        "error: SourceError: expected EID_20201_I_0.zip files, or EID_20201_I_0_slab_N_CONTRAST.nii.gz files, or "
+        f"EID_20201_I_0 folders of DICOM files below {tmp_path}, found none; check the folder and the instance\n",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from bmx.sources.header import Header
 from bmx.types import IntVolume
@@ -58,6 +58,21 @@ class Source(Protocol):
     def open_exam(self, where: str) -> Exam:
         """Open one exam; SourceError if it can't be opened."""
         ...
+
+
+@runtime_checkable
+class NamesSlabs(Protocol):
+    """An exam whose files say by their names which slab they are: what isn't what it claims can be refused."""
+
+    @property
+    def refused(self) -> Mapping[int, str]:
+        """Slab number -> what was expected and what was found."""
+        ...
+
+
+def why_refused(exam: Exam, slab: int) -> str:
+    """Why the source itself refuses a slab; empty if it doesn't."""
+    return exam.refused.get(slab, "") if isinstance(exam, NamesSlabs) else ""
 
 
 def is_simulated(exam: Exam) -> bool:

@@ -2,22 +2,109 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Literal
 
+import fsspec
+
+from bmx.acquisition import UKB_FIELD
+from bmx.errors import SourceError
 from bmx.sources.base import Source
+from bmx.sources.dicom_folder import DicomFolders
+from bmx.sources.nifti_folder import NiftiFolder, split_name
+from bmx.sources.places import STEM, open_place, split_stem
 from bmx.sources.ukb_zip import UkbZips
 
-Layout = Literal["zip"]
+Layout = Literal["zip", "nifti", "dicom"]
 """How a source keeps its exams."""
 
-_SOURCES = {"zip": UkbZips}
+_SOURCES = {"zip": UkbZips, "nifti": NiftiFolder, "dicom": DicomFolders}
+
+_MEANING: dict[Layout, str] = {
+    "zip": f"EID_{UKB_FIELD}_I_0.zip files",
+    "nifti": f"EID_{UKB_FIELD}_I_0_slab_N_CONTRAST.nii.gz files",
+    "dicom": f"EID_{UKB_FIELD}_I_0 folders of DICOM files",
+}
+_ZIP = re.compile(rf"{STEM}\.zip")
+_SHOWN = 3
+"""Names to show of what was found."""
 
 
 def find_layout(url: str) -> Layout:
-    """Say how the exams below a folder are kept."""
-    return "zip"
+    """Say how the exams below a folder are kept, from the names of its files and subfolders.
+
+    Parameters
+    ----------
+    url : path or URL of a folder, or of one exam
+
+    Raises
+    ------
+    SourceError
+        If there is nothing that could be an exam, or exams of two kinds: which one is meant is not ours to guess.
+
+    Nothing is opened. Of folders called `EID_20201_I_0` only the first is looked into: it tells for all whether
+    they hold DICOM files, or zips or NIfTI files with names of their own.
+    """
+    fs, root = open_place(url)
+    fs.invalidate_cache()  # exams may have been added since this process looked last
+    expected = ", or ".join(_MEANING.values())
+    if not fs.exists(root):
+        raise SourceError(f"there is nothing at {url}; expected a folder of {expected}")
+    found: dict[Layout, list[str]] = {}
+    others: list[str] = []
+    for name, layout in _names(fs, root):
+        if layout is None:
+            others.append(name)
+        else:
+            found.setdefault(layout, []).append(name)
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        mixed = " and ".join(f"{len(names)} {_MEANING[layout]} ({_some(names)})" for layout, names in found.items())
+        raise SourceError(f"expected exams of one kind below {url}, found {mixed}; give the folder that holds one kind")
+    what = f"none among {len(others)} files ({_some(others)})" if others else "none"
+    raise SourceError(f"expected {expected} below {url}, found {what}; check the folder and the instance")
 
 
 def source_of(url: str, *, layout: Layout, instance: int) -> Source:
     """Give the source whose exams are kept in this way."""
     return _SOURCES[layout](url, instance=instance)
+
+
+def _names(fs: fsspec.AbstractFileSystem, root: str) -> Iterator[tuple[str, Layout | None]]:
+    """Names of files and exam folders, and what each is; doesn't descend into folders of DICOM files."""
+    if fs.isfile(root):
+        name = PurePosixPath(root).name
+        yield name, _layout_of(name)
+        return
+    if split_stem(PurePosixPath(root).name) and not _holds_names(fs, root):
+        yield PurePosixPath(root).name, "dicom"
+        return
+    unpacked: bool | None = None
+    for folder, subfolders, files in fs.walk(root):
+        exams = [name for name in subfolders if split_stem(name)]
+        if exams and unpacked is None:
+            unpacked = not _holds_names(fs, f"{folder.rstrip('/')}/{exams[0]}")
+        if unpacked:
+            for name in exams:
+                subfolders.remove(name)
+                yield name, "dicom"
+        yield from ((name, _layout_of(name)) for name in files)
+
+
+def _holds_names(fs: fsspec.AbstractFileSystem, folder: str) -> bool:
+    """Whether files with names of exams lie in a folder."""
+    return any(_layout_of(PurePosixPath(path).name) for path in fs.ls(folder, detail=False))
+
+
+def _layout_of(name: str) -> Layout | None:
+    """What a file is by its name."""
+    if _ZIP.fullmatch(name):
+        return "zip"
+    return "nifti" if split_name(name) else None
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")

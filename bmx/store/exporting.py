@@ -16,6 +16,7 @@ import xarray as xr
 
 from bmx.errors import StoreError
 from bmx.partitions.work import absolute_place, writing_to
+from bmx.sources.header import SIMULATED_COMMENT
 from bmx.store.reading import open_store
 from bmx.store.results import open_masks
 from bmx.store.slabs import IMAGES
@@ -55,6 +56,8 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
     drawn = None if masks is None else _participant(open_masks(masks), eid, masks)
     stem = f"{eid}_{slabs.attrs['ukb_field']}_{slabs.attrs['ukb_instance']}_0"
     fs, root = fsspec.core.url_to_fs(absolute_place(folder))
+    # A simulated person must not turn into a real one on the way through NIfTI.
+    origin = SIMULATED_COMMENT if slabs.attrs["simulated"] else ""
     written: list[str] = []
     for name, slab in _slabs(slabs):
         if int(slab["slab_status"]) not in _STORED:
@@ -69,26 +72,28 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
             path = f"{root.rstrip('/')}/{stem}_{label}.nii.gz"
             with writing_to(path):
                 fs.makedirs(root, exist_ok=True)
-                fs.pipe_file(path, to_nifti(image[:count].to_numpy(), affine))
+                fs.pipe_file(path, to_nifti(image[:count].to_numpy(), affine, description=origin))
             written.append(path if "://" not in str(folder) else str(fs.unstrip_protocol(path)))
     if not written:
         raise StoreError(f"participant {eid} has no slab in {store}; bmx inspect tells what became of the archive")
     return written
 
 
-def to_nifti(volume: npt.NDArray[Any], affine: Affine) -> bytes:
+def to_nifti(volume: npt.NDArray[Any], affine: Affine, *, description: str = "") -> bytes:
     """Give a volume as the bytes of a `.nii.gz` file, the same bytes every time.
 
     Parameters
     ----------
     volume : (z, y, x) uint16 or uint8
     affine : (3, 4) float64, voxel index (x, y, z, 1) to RAS+ mm
+    description : free text of the header, 80 bytes at most
     """
     square = np.vstack([affine, [0, 0, 0, 1]])
     image = nib.Nifti1Image(np.ascontiguousarray(volume.transpose(2, 1, 0)), square)
     image.set_sform(square, code=_SCANNER)
     image.set_qform(square, code=_SCANNER)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = description.encode()
     # Without a date: what is equal shall look equal.
     return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
 

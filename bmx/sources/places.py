@@ -1,0 +1,88 @@
+"""How exams are called and where they lie: names, addresses, one exam for each participant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import fsspec
+
+from bmx._optional import require
+from bmx.acquisition import UKB_FIELD
+from bmx.errors import SourceError
+
+STEM = rf"(?P<eid>\d+)_{UKB_FIELD}_(?P<instance>\d+)_\d+"
+"""Pattern of `EID_20201_I_0`: who, and at which imaging visit. No file says this anywhere else."""
+
+_STEM = re.compile(STEM)
+
+_EXTRAS = {"s3": "s3fs", "s3a": "s3fs"}
+"""Kinds of URL that need a package which bmx doesn't bring by itself, but its extra `s3` does."""
+
+
+def open_place(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Give the file system behind a path or URL, and the path on it.
+
+    Credentials and endpoint of an object store come from where its own tools look for them
+    (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, `~/.aws/config` …).
+
+    Raises
+    ------
+    BmxError
+        If the kind of URL needs a package that isn't installed.
+    """
+    protocol, mark, _ = url.partition("://")
+    if mark and protocol in _EXTRAS:
+        require(_EXTRAS[protocol], extra="s3", why=f"reading {url}")
+    fs, path = fsspec.core.url_to_fs(url)
+    return fs, str(path)
+
+
+def address_of(fs: fsspec.AbstractFileSystem, path: str) -> str:
+    """Plain path on a local disk, URL elsewhere."""
+    protocols = (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+    return path if "file" in protocols else str(fs.unstrip_protocol(path))
+
+
+def split_stem(name: str) -> tuple[int, int] | None:
+    """EID and imaging visit of a name that is `EID_20201_I_0` and nothing more.
+
+    Examples
+    --------
+    >>> split_stem("1000001_20201_2_0"), split_stem("1000001_20201_2_0.zip")
+    ((1000001, 2), None)
+    """
+    match = _STEM.fullmatch(name)
+    return (int(match["eid"]), int(match["instance"])) if match else None
+
+
+def one_each(found: Iterable[tuple[int, int, str]], *, instance: int, what: str, url: str) -> dict[int, str]:
+    """Keep the exams of one visit, by EID.
+
+    Parameters
+    ----------
+    found : EID, imaging visit, address
+    instance : the visit to keep
+    what : how these exams are kept, for the message
+    url : where they were looked for
+
+    Raises
+    ------
+    SourceError
+        If there is none, or a participant has two.
+    """
+    exams: dict[int, str] = {}
+    others = 0
+    for eid, visit, where in sorted(found):
+        if visit != instance:
+            others += 1
+            continue
+        if eid in exams:
+            raise SourceError(
+                f"participant {eid} has two exams of instance {instance}: {exams[eid]} and {where}; keep one of them"
+            )
+        exams[eid] = where
+    if not exams:
+        hint = f" ({others} of other instances)" if others else ""
+        raise SourceError(f"expected {what} below {url}, found none{hint}; check the folder and the instance")
+    return exams
