@@ -55,7 +55,8 @@ def _bits(*names: str) -> dict[str, int]:
 SLAB_STATUS = _values("absent", "complete", "incomplete", "unreadable", "withdrawn")
 SLAB_FLAGS = _bits(
     "repeated_series", "unexpected_shape", "unexpected_spacing", "missing_slices", "label_conflict",
-    "manifest_mismatch", "manifest_missing", "unexpected_position",
+    "manifest_mismatch", "manifest_missing", "unexpected_position", "wrong_origin", "physics_violated",
+    "archive_unreadable",
 )  # fmt: skip
 MEASUREMENT_STATUS = _values("not_attempted", "measured", "empty", "failed")
 RESULT_FLAGS = _bits(
@@ -110,12 +111,12 @@ _DECLARED: tuple[Variable, ...] = (
         ("participant", "relation"),
         "float32",
         "1",
-        "median |in - (W+F)| and |opposed - |W-F|| over the body, relative to in; NaN unless all four are stored",
+        "median |in - (W+F)| and |opposed - |W-F|| over the body, relative to in; NaN unless all four were read",
         "slab",
     ),
-    # store, one row per DICOM series
+    # store, one row per DICOM series, and one per reason for files or archives that hold no image
     Variable("series_participant", ("series",), "int64", "1", "EID of the series", "series"),
-    Variable("series_uid", ("series",), "string", "", "SeriesInstanceUID", "series"),
+    Variable("series_uid", ("series",), "string", "", "SeriesInstanceUID; empty for what holds no image", "series"),
     Variable("series_number", ("series",), "int32", "1", "SeriesNumber; -1 if missing", "series"),
     Variable("series_description", ("series",), "string", "", "SeriesDescription", "series"),
     Variable("series_slab", ("series",), "int8", "1", "slab that the series was identified as; 0 if none", "series"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bmx.acquisition import SLABS, ContrastName
+from bmx.acquisition import CONTRASTS, SLABS, ContrastName
 from bmx.errors import StoreError
 from bmx.ingest.memory import BYTES_AT_REST, bytes_per_participant
 from bmx.ingest.options import ConvertOptions
@@ -33,12 +33,13 @@ class Asked:
     slabs: Sequence[int] | None = None
     contrasts: Sequence[ContrastName] | None = None
     instance: int | None = None
+    physics: bool | None = None
 
     def differs_from(self, before: ConvertOptions) -> list[str]:
         """What a store that was begun already can't give."""
         return [
             f"{name} {getattr(before, name)}, asked for {_sorted(asked)}"
-            for name in ("slabs", "contrasts", "instance")
+            for name in ("slabs", "contrasts", "instance", "physics")
             if (asked := getattr(self, name)) is not None and _sorted(asked) != _sorted(getattr(before, name))
         ]
 
@@ -57,13 +58,15 @@ def plan_store(
     before = read_begun(work)
     instance = asked.instance or (2 if before is None else ConvertOptions.from_plan(before).instance)
     layout = find_layout(place)
+    contrasts = tuple(asked.contrasts or ("fat", "water"))
     options = ConvertOptions(
         source=place,
         layout=layout,
         instance=instance,
         slabs=tuple(sorted(asked.slabs or SLABS)),
-        contrasts=tuple(asked.contrasts or ("fat", "water")),
+        contrasts=contrasts,
         where=(),
+        physics=set(contrasts) == set(CONTRASTS) if asked.physics is None else asked.physics,
     )
     if before is not None:
         refuse_other(before, asked, work)

@@ -61,6 +61,7 @@ def convert(
     workers: int | None = None,
     max_memory: int = MAX_MEMORY,
     partitions: range | None = None,
+    physics: bool | None = None,
 ) -> ConvertReport:
     """Turn a folder of `EID_20201_I_0.zip` archives into a store for `bmx.open_store`.
 
@@ -80,6 +81,8 @@ def convert(
     max_memory : bytes that one task may use
     partitions : do these partitions of a plan that `bmx.ingest.planning.plan` has written, and no more; the
         folder isn't searched again, and somebody must call `finish` when all are there
+    physics : check each slab's in = W + F and opposed = |W - F|; images that aren't kept are read for it, which
+        takes nearly twice as long with fat and water alone. By default, if all four are kept
 
     Returns
     -------
@@ -99,7 +102,7 @@ def convert(
     An archive that is damaged doesn't stop the conversion: see `slab_status` and `slab_reason`. Nor does one
     that kills the process that reads it: its slabs are `unreadable`, for the reason `worker died`.
     """
-    asked = Asked(slabs, contrasts, instance)
+    asked = Asked(slabs, contrasts, instance, physics)
     if partitions is not None:
         work, plan = _written_plan(store)
         refuse_other(plan, asked, work)
@@ -128,6 +131,22 @@ def finish(store: str | Path) -> ConvertReport:
     if not work.is_finished(plan) or work.missing(plan):
         finalise(work, plan)
     return _report(work, plan, done=0, finished=True)
+
+
+def share(store: str | Path, index: int, *, of: int) -> range:
+    """Partitions of one of several equal shares of a written plan, for a job that knows its own number alone.
+
+    Raises
+    ------
+    StoreError
+        If no plan was written.
+    ValueError
+        If there is no such share.
+    """
+    if not 0 <= index < of:
+        raise ValueError(f"asked for share {index} of {of}; they are counted from 0 to {of - 1}")
+    _, plan = _written_plan(store)
+    return range(index * len(plan) // of, (index + 1) * len(plan) // of)
 
 
 def _encode(

@@ -5,76 +5,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bmx.acquisition import CONTRASTS, SLABS, ContrastName, Slab
-from bmx.core.physics import physics_residual
+from bmx.acquisition import SLABS, ContrastName
 from bmx.errors import SourceError
 from bmx.ingest.earlier import find_earlier
-from bmx.ingest.identify import Identified, SlabImages, identify
+from bmx.ingest.identify import identify
 from bmx.ingest.options import ConvertOptions
-from bmx.ingest.provenance import series_columns
+from bmx.ingest.provenance import Row, series_columns, series_rows
+from bmx.ingest.slab_rows import Opened, SlabRows, read_slab
 from bmx.partitions.rescue import DIED
 from bmx.partitions.work import WorkFolder
-from bmx.sources.base import Exam, Source, is_simulated
+from bmx.sources.base import Source, is_simulated
 from bmx.sources.find import source_of
-from bmx.store.slabs import empty_affines, write_images
+from bmx.store.slabs import write_images
 from bmx.store.withdrawal import REASON, is_tombstone
 from bmx.types import IntVolume
-from bmx.variables import SLAB_FLAGS, SLAB_STATUS, flag_bits
 
 logger = logging.getLogger(__name__)
 
 UNKNOWN = -1
 """In the record: whether an exam is simulated can't be told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An archive of the partition, or why there is none to read."""
-
-    exam: Exam | None
-    found: Identified | None
-    problem: str = ""
-    status: str = "unreadable"
-    """Of all slabs, if there is none to read."""
-
-
-@dataclass(slots=True)
-class SlabRows:
-    """The small per-participant values of one slab, one row for each participant of the partition."""
-
-    participants: int
-    affine: npt.NDArray[np.float64] = field(init=False)
-    native_slices: npt.NDArray[np.int16] = field(init=False)
-    slab_status: npt.NDArray[np.uint8] = field(init=False)
-    slab_flags: npt.NDArray[np.uint16] = field(init=False)
-    slab_reason: list[str] = field(init=False)
-    physics_residual: npt.NDArray[np.float32] = field(init=False)
-
-    def __post_init__(self) -> None:
-        rows = self.participants
-        self.affine = empty_affines(rows)
-        self.native_slices = np.zeros(rows, np.int16)
-        self.slab_status = np.full(rows, SLAB_STATUS["absent"], np.uint8)
-        self.slab_flags = np.zeros(rows, np.uint16)
-        self.slab_reason = [""] * rows
-        self.physics_residual = np.full((rows, 2), np.nan, np.float32)
-
-    def record(self, slab: Slab) -> dict[str, npt.NDArray[Any]]:
-        """As the work folder keeps them."""
-        return {
-            f"{slab.name}/affine": self.affine,
-            f"{slab.name}/native_slices": self.native_slices,
-            f"{slab.name}/slab_status": self.slab_status,
-            f"{slab.name}/slab_flags": self.slab_flags,
-            f"{slab.name}/slab_reason": np.array(self.slab_reason, np.str_),
-            f"{slab.name}/physics_residual": self.physics_residual,
-        }
 
 
 def encode_partition(work_url: str, index: int, *, only: int | None = None, without: Collection[int] = ()) -> None:
@@ -130,23 +84,24 @@ class Block:
         self._rows = {number: SlabRows(participants) for number in options.slabs}
         self._digests: list[str] = []
         self._simulated: list[int] = []
-        self._found: list[Identified | None] = []
+        self._series: list[list[Row]] = []
+        self._physics = options.physics
 
     def read(self, row: int, one: Opened) -> None:
         """Take over everything of one exam, so that it can be closed."""
         for number, images in self.images.items():
             volumes = {name: buffer[self._earlier + row] for name, buffer in images.items()}
-            _read_slab(self._rows[number], row, one, SLABS[number], volumes)
+            read_slab(self._rows[number], row, one, SLABS[number], volumes, physics=self._physics)
         self._digests.append(one.exam.digest() if one.exam else "")
         self._simulated.append(is_simulated(one.exam) if one.exam and one.exam.headers else UNKNOWN)
-        self._found.append(one.found)
+        self._series.append(series_rows(one))
 
     def record(self, eids: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
         """All small values, as the work folder keeps them."""
         record: dict[str, npt.NDArray[Any]] = {
             "source_digest": np.array(self._digests, np.str_),
             "simulated": np.array(self._simulated, np.int8),
-            **series_columns(eids, self._found),
+            **series_columns(eids, self._series),
         }
         for number, rows in self._rows.items():
             record |= rows.record(SLABS[number])
@@ -162,37 +117,4 @@ def open_exam(stack: ExitStack, source: Source, options: ConvertOptions, eid: in
         return Opened(None, None, str(exc))
     if not exam.headers:
         return Opened(exam, None, "the archive holds no DICOM images")
-    return Opened(exam, identify(exam.headers, contrasts=options.contrasts))
-
-
-def _read_slab(rows: SlabRows, row: int, one: Opened, slab: Slab, volumes: dict[ContrastName, IntVolume]) -> None:
-    """Fill in one row, and the volumes of its participant."""
-    if one.exam is None or one.found is None:
-        rows.slab_status[row], rows.slab_reason[row] = SLAB_STATUS[one.status], one.problem
-        return
-    images = one.found.slabs.get(slab.number)
-    if images is None:
-        rows.slab_flags[row] = flag_bits(one.exam.irregularities, SLAB_FLAGS)
-        rows.slab_reason[row] = f"no series of the archive is slab {slab.number}"
-        return
-    rows.slab_flags[row] = flag_bits([*images.flags, *one.exam.irregularities], SLAB_FLAGS)
-    try:
-        _read_volumes(one.exam, images, volumes)
-    except SourceError as exc:
-        for volume in volumes.values():
-            volume[:] = 0
-        rows.slab_status[row], rows.slab_reason[row] = SLAB_STATUS["unreadable"], str(exc)
-        return
-    rows.affine[row] = images.station.affine
-    rows.native_slices[row] = images.station.slices
-    rows.slab_status[row] = SLAB_STATUS["incomplete" if images.problem else "complete"]
-    rows.slab_reason[row] = images.problem
-    if set(volumes) == set(CONTRASTS) == set(images.station.channels):
-        rows.physics_residual[row] = physics_residual(**volumes)
-
-
-def _read_volumes(exam: Exam, images: SlabImages, volumes: dict[ContrastName, IntVolume]) -> None:
-    for contrast, volume in volumes.items():
-        series = images.station.channels.get(contrast)
-        if series is not None:
-            series.volume(exam.pixels, volume, start=images.station.start(series))
+    return Opened(exam, identify(exam.headers, contrasts=options.contrasts, pixels=exam.pixels))

@@ -1,19 +1,22 @@
 """Say of every series of an exam what it is, whether it is used, and why.
 
-Series are labelled (`contrasts`), gathered into stations (`stations`), and the stations put into the
-chain of slabs (`chain`). This module draws the conclusions: status and flags of each slab, a line of
-provenance for each series.
+Series are labelled (`contrasts`) and gathered into stations (`stations`), with images of a wrong place or
+size among them (`strays`). Conflicts of labels are settled (`content`), and the stations put into the chain
+of slabs (`chain`). This module draws the conclusions: status and flags of each slab, a line of provenance
+for each series.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bmx.acquisition import PIXEL_MM, SLABS, ContrastName
 from bmx.ingest.chain import Chain, Place, find_chain
+from bmx.ingest.content import Pixels, settle_labels
 from bmx.ingest.contrasts import Label, label_contrast
 from bmx.ingest.stations import Station, build_stations, possible_slabs
+from bmx.ingest.strays import is_cut_down, join_cut_down, join_displaced
 from bmx.sources.header import Header
 from bmx.sources.series import Series, group_series
 
@@ -51,13 +54,16 @@ class Identified:
     lines: tuple[SeriesLine, ...]
 
 
-def identify(headers: Iterable[Header], *, contrasts: Sequence[ContrastName]) -> Identified:
+def identify(
+    headers: Iterable[Header], *, contrasts: Sequence[ContrastName], pixels: Pixels | None = None
+) -> Identified:
     """Find the slabs of one exam.
 
     Parameters
     ----------
     headers : of all images of the exam, in any order
     contrasts : those that a slab must have to be complete
+    pixels : reads one image, (y, x); called only where labels conflict. Without it, tags alone decide.
 
     Returns
     -------
@@ -65,20 +71,30 @@ def identify(headers: Iterable[Header], *, contrasts: Sequence[ContrastName]) ->
         The slabs that are there, by number, and one line for each series.
     """
     labels = {series: label_contrast(series.first) for series in group_series(headers)}
-    usable = {series: label for series, label in labels.items() if not _why_not(series, label)}
-    chain = find_chain(build_stations(usable))
+    shaped = {series: label for series, label in labels.items() if not _why_not(series)}
+    smaller = {
+        series: label
+        for series, label in labels.items()
+        if series not in shaped and _has_slices(series) and is_cut_down(series)
+    }
+    stations = join_displaced(build_stations(shaped))
+    join_cut_down(stations, smaller)
+    stations, lost = settle_labels(stations, shaped, pixels)
+    chain = find_chain(stations)
     slabs = {
         number: _conclude(number, place, bool(chain.rivals[number]), contrasts)
         for number, place in chain.chosen.items()
     }
-    home = _homes(chain)
-    return Identified(slabs, tuple(_line(series, label, home) for series, label in labels.items()))
+    homes = _homes(chain)
+    return Identified(slabs, tuple(_line(series, label, homes.get(series), lost) for series, label in labels.items()))
 
 
-def _why_not(series: Series, label: Label) -> str:
-    """Why a series can't be part of a slab; empty if it can."""
-    if label.contrast is None:
-        return label.reason
+def _has_slices(series: Series) -> bool:
+    return series.is_axial and len(series.headers) > 1
+
+
+def _why_not(series: Series) -> str:
+    """Why a series can't be part of a slab, whatever it shows; empty if it can."""
     if not series.is_axial:
         return "slices are not axial"
     if len(series.headers) == 1:
@@ -92,14 +108,26 @@ def _why_not(series: Series, label: Label) -> str:
     return ""
 
 
-def _homes(chain: Chain) -> dict[Series, tuple[int, Place, bool]]:
-    """Series -> its slab, its place, and whether the station was chosen."""
-    home: dict[Series, tuple[int, Place, bool]] = {}
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where a series ended up."""
+
+    slab: int
+    place: Place
+    chosen: bool
+    contrast: ContrastName | None
+    """None if its acquisition is known, but not what it shows."""
+
+
+def _homes(chain: Chain) -> dict[Series, _Home]:
+    homes: dict[Series, _Home] = {}
     for number, rivals in chain.rivals.items():
         for place, chosen in [*((rival, False) for rival in rivals), (chain.chosen[number], True)]:
-            for series in place.station.channels.values():
-                home[series] = (number, place, chosen)
-    return home
+            for contrast, series in place.station.channels.items():
+                homes[series] = _Home(number, place, chosen, contrast)
+            for series in place.station.dropped:
+                homes[series] = _Home(number, place, False, None)
+    return homes
 
 
 def _conclude(number: int, place: Place, repeated: bool, contrasts: Sequence[ContrastName]) -> SlabImages:
@@ -114,11 +142,23 @@ def _conclude(number: int, place: Place, repeated: bool, contrasts: Sequence[Con
         flags.append("unexpected_position")
     if any(abs(spacing / PIXEL_MM - 1) > _PIXEL_TOLERANCE for spacing in station.reference.first.spacing_mm):
         flags.append("unexpected_spacing")
-    if station.slices > slab.slices:
+    if station.displaced:
+        flags.append("wrong_origin")
+    smaller = {
+        name: (series.first.rows, series.first.columns)
+        for name, series in station.channels.items()
+        if (series.first.rows, series.first.columns) != (slab.rows, slab.columns)
+    }
+    if station.slices > slab.slices or smaller:
         flags.append("unexpected_shape")
     absent = [name for name in contrasts if name not in station.channels]
     if absent:
         problems.append(f"no {' and no '.join(absent)} image")
+    problems += [
+        f"{name} has {size[0]} × {size[1]} of {slab.rows} × {slab.columns} voxels"
+        for name, size in smaller.items()
+        if name in contrasts
+    ]
     lacking = station.missing_slices(contrasts)
     problems += [f"{name} lacks {count} of {station.slices} slices" for name, count in lacking.items()]
     if station.slices < slab.slices:
@@ -128,15 +168,17 @@ def _conclude(number: int, place: Place, repeated: bool, contrasts: Sequence[Con
     return SlabImages(station, tuple(flags), "; ".join(problems))
 
 
-def _line(series: Series, label: Label, home: dict[Series, tuple[int, Place, bool]]) -> SeriesLine:
-    if series not in home:
-        reason = _why_not(series, label) or "its position fits no place in the chain of slabs"
+def _line(series: Series, label: Label, home: _Home | None, lost: Mapping[Series, str]) -> SeriesLine:
+    if home is None:
+        silent = label.reason if label.contrast is None else ""
+        reason = lost.get(series) or silent or _why_not(series) or "its position fits no place in the chain of slabs"
         return SeriesLine(series, 0, label.contrast, False, reason)
-    number, place, chosen = home[series]
-    if not chosen:
-        reason = f"a repeat of slab {number}; a more complete or newer one is used"
-    elif place.ambiguous:
-        reason = f"{label.reason}; series number, not position, says slab {number}"
-    else:
-        reason = f"{label.reason}; size and position say slab {number}"
-    return SeriesLine(series, number, label.contrast, chosen, reason)
+    station = home.place.station
+    if home.contrast is None:
+        return SeriesLine(series, home.slab, None, False, station.dropped[series])
+    if not home.chosen:
+        reason = f"a repeat of slab {home.slab}; a more complete or newer one is used"
+        return SeriesLine(series, home.slab, home.contrast, False, reason)
+    said = f"{label.reason}; {note}" if (note := station.notes.get(series)) else label.reason
+    where = "series number, not position, says" if home.place.ambiguous else "size and position say"
+    return SeriesLine(series, home.slab, home.contrast, True, f"{said}; {where} slab {home.slab}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Self
 
 from bmx.acquisition import CONTRASTS, SLABS, ContrastName
@@ -27,6 +27,8 @@ class ConvertOptions:
     """Images that are kept."""
     where: tuple[str, ...]
     """Path or URL of each participant's archive, in the order of the plan."""
+    physics: bool = False
+    """Whether each slab's four images are checked against each other, even those that aren't kept."""
 
     def __post_init__(self) -> None:
         for given, known, what in ((self.slabs, SLABS, "slabs"), (self.contrasts, CONTRASTS, "contrasts")):
@@ -37,7 +39,7 @@ class ConvertOptions:
     def from_plan(cls, plan: Plan) -> Self:
         """Read them from a plan; one that a run or a simulation wrote is refused."""
         options = plan.options
-        if missing := [field.name for field in fields(cls) if field.name not in options]:
+        if missing := [one.name for one in fields(cls) if one.default is MISSING and one.name not in options]:
             raise StoreError(
                 f"the work folder of this place belongs to something else: its plan lacks {', '.join(missing)}; "
                 "convert into another place, or delete that folder"
@@ -49,6 +51,7 @@ class ConvertOptions:
             slabs=tuple(options["slabs"]),
             contrasts=tuple(options["contrasts"]),
             where=tuple(options["where"]),
+            physics=options.get("physics", False),
         )
 
     def for_plan(self) -> dict[str, Any]:

@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from bmx.acquisition import SLABS, ContrastName, Slab
 from bmx.ingest.contrasts import Label
+from bmx.sources.header import Header
 from bmx.sources.series import Series
-from bmx.types import Affine
+from bmx.types import Affine, IntVolume
 
 _SAME_PLACE_MM: Final = 1.0
 """Images of one acquisition have the same origin in plane and lie on the same grid of slices."""
 _MIN_OVERLAP: Final = 0.5
 """Least common part of their extents: more than the 37 mm that neighbouring slabs share."""
 _SPACING_TOLERANCE: Final = 0.02
+_SAME_TIME_S: Final = 5.0
+"""Images of one acquisition have its time; a slab takes longer than this."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Station:
     """One acquisition: series of the same place, no contrast twice."""
 
     channels: dict[ContrastName, Series] = field(default_factory=dict)
     conflict: bool = False
-    """Whether the tags of a series contradict each other."""
+    """Whether tags contradict each other, or two series claimed one contrast."""
+    displaced: dict[Series, float] = field(default_factory=dict)
+    """Channels whose origin is wrong, and by how many mm: the others say where they lie."""
+    dropped: dict[Series, str] = field(default_factory=dict)
+    """Series of this acquisition that nobody can tell what they are, and why."""
+    notes: dict[Series, str] = field(default_factory=dict)
+    """What is to be said of a channel besides its label."""
+
+    @property
+    def placed(self) -> list[Series]:
+        """Channels whose own geometry counts."""
+        return [series for series in self.channels.values() if series not in self.displaced]
 
     @property
     def reference(self) -> Series:
-        """The series with most slices, which speaks for the geometry."""
-        return max(self.channels.values(), key=lambda series: len(series.headers))
+        """The series with most voxels, which speaks for the geometry."""
+        return max(self.placed, key=lambda one: one.first.rows * one.first.columns * len(one.headers))
 
     @property
     def bottom_mm(self) -> float:
         """Height of the lowest slice of any channel."""
-        return min(float(series.heights[0]) for series in self.channels.values())
+        return min(float(series.heights[0]) for series in self.placed)
 
     @property
     def top_mm(self) -> float:
         """Height of the upper edge of the highest slice of any channel."""
-        return max(float(series.heights[-1]) for series in self.channels.values()) + self.step_mm
+        return max(float(series.heights[-1]) for series in self.placed) + self.step_mm
 
     @property
     def step_mm(self) -> float:
@@ -51,11 +67,28 @@ class Station:
     @property
     def slices(self) -> int:
         """Slices from the lowest to the highest of any channel, gaps counted."""
-        return max(self.start(series) + series.span for series in self.channels.values())
+        return max(self.start(series) + series.span for series in self.placed)
 
     def start(self, series: Series) -> int:
         """Index of the lowest slice of `series` on the grid of the station."""
+        if series in self.displaced:
+            return 0
         return round((float(series.heights[0]) - self.bottom_mm) / self.step_mm)
+
+    def read(self, contrast: ContrastName, pixels: Callable[[Header], IntVolume], out: IntVolume) -> None:
+        """Read one channel into `out`, (z, y, x) on the grid of the station; what it doesn't cover stays as it was."""
+        series = self.channels[contrast]
+        rows, columns = series.first.rows, series.first.columns
+        x, y = self.corner(series)
+        series.volume(pixels, out[:, y : y + rows, x : x + columns], start=self.start(series))
+
+    def corner(self, series: Series) -> tuple[int, int]:
+        """Index (x, y) of the first voxel of `series` on the grid of the station; not (0, 0) for a smaller one."""
+        first, whole = series.first, self.reference.first
+        if (first.rows, first.columns) == (whole.rows, whole.columns):
+            return 0, 0
+        x, y, _ = np.rint(offset(series, self.reference)).astype(int).tolist()
+        return x, y
 
     @property
     def affine(self) -> Affine:
@@ -85,13 +118,13 @@ class Station:
         one, other = series.first, reference.first
         if (one.study_uid, one.rows, one.columns) != (other.study_uid, other.rows, other.columns):
             return False
-        if not np.isclose(series.step_mm, self.step_mm, rtol=_SPACING_TOLERANCE):
+        if not self.has_step_of(series):
             return False
-        offset = (float(series.heights[0]) - float(reference.heights[0])) / self.step_mm
-        if abs(offset - round(offset)) * self.step_mm > _SAME_PLACE_MM:
+        apart = (float(series.heights[0]) - float(reference.heights[0])) / self.step_mm
+        if abs(apart - round(apart)) * self.step_mm > _SAME_PLACE_MM:
             return False
         # On an oblique grid the origin moves in plane from slice to slice.
-        expected = reference.affine[:, 3] + round(offset) * reference.affine[:, 2]
+        expected = reference.affine[:, 3] + round(apart) * reference.affine[:, 2]
         if np.abs(series.affine[:, 3] - expected).max() > _SAME_PLACE_MM:
             return False
         bottoms = (float(series.heights[0]), self.bottom_mm)
@@ -100,6 +133,30 @@ class Station:
         together = (max(tops) - min(bottoms)) / self.step_mm
         room = max(slab.stored_slices for slab in possible_slabs(reference))
         return common > _MIN_OVERLAP * min(series.span, reference.span) and round(together) <= room
+
+    def has_step_of(self, series: Series) -> bool:
+        """Whether the slices of `series` are as far apart."""
+        return bool(np.isclose(series.step_mm, self.step_mm, rtol=_SPACING_TOLERANCE))
+
+    def was_acquired_with(self, series: Series) -> bool:
+        """Whether study and time say that `series` is of this acquisition, wherever it claims to lie."""
+        return any(_same_moment(series.first, one.first) for one in self.channels.values())
+
+
+def offset(series: Series, reference: Series) -> npt.NDArray[np.float64]:
+    """Voxel index (x, y, z) of the first voxel of `series` on the grid of `reference`, (3,), not rounded."""
+    between = series.affine[:, 3] - reference.affine[:, 3]
+    return np.asarray(np.linalg.solve(reference.affine[:, :3], between), np.float64)
+
+
+def _same_moment(one: Header, other: Header) -> bool:
+    if one.study_uid != other.study_uid or not one.acquired:
+        return False
+    try:
+        moments = [datetime.strptime(header.acquired[:14], "%Y%m%d%H%M%S") for header in (one, other)]
+    except ValueError:
+        return one.acquired == other.acquired
+    return abs((moments[0] - moments[1]).total_seconds()) <= _SAME_TIME_S
 
 
 def possible_slabs(series: Series) -> tuple[Slab, ...]:

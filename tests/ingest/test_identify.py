@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import combinations
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bmx.acquisition import SLABS, ContrastName, slab_top_mm
+from bmx.acquisition import PIXEL_MM, SLABS, ContrastName, slab_top_mm
 from bmx.ingest.identify import Identified, identify
 from bmx.sources.header import Header
 from tests.headers import ALL, exam, header
@@ -132,17 +133,116 @@ def test_identify__puts_channels_of_different_length_on_one_grid() -> None:
     assert station.affine[2, 3] == pytest.approx(header(2).position[2])
 
 
-def test_identify__never_mixes_images_of_different_places() -> None:
-    """A wrong origin on one image: its voxels would be combined with those of other places."""
-    moved = [
-        replace(one, position=(one.position[0] + 30, *one.position[1:]))
-        if _slab(one) == 2 and _name(one) == "fat"
-        else one
-        for one in CLEAN
-    ]
-    found = identify(moved, contrasts=("fat", "water"))
+def changed(change: Callable[[Header], Header], *, slab: int, contrast: ContrastName) -> list[Header]:
+    """A clean exam with one series changed."""
+    return [change(one) if _slab(one) == slab and _name(one) == contrast else one for one in CLEAN]
+
+
+def moved(one: Header, *, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Header:
+    return replace(one, position=(one.position[0] + x, one.position[1] + y, one.position[2] + z))
+
+
+@pytest.mark.parametrize("contrast", ALL)
+@pytest.mark.parametrize("shift", [{"x": 30.0}, {"y": -15.0}, {"z": 15.0}, {"z": -31.5}, {"z": 80.0}, {"z": -80.0}])
+@pytest.mark.parametrize("slab", [1, 3, 5])
+def test_identify__recognises_a_wrong_origin(slab: int, contrast: ContrastName, shift: dict[str, float]) -> None:
+    """The image is of the acquisition by time and size; the other three say where all four lie."""
+    found = identify(changed(lambda one: moved(one, **shift), slab=slab, contrast=contrast), contrasts=ALL)
+    assert tops(found) == expected_tops(SLABS)
+    images = found.slabs[slab]
+    assert (images.flags, images.problem) == (("wrong_origin",), "")
+    assert all(found.slabs[other].flags == () for other in SLABS if other != slab)
+    assert {images.station.start(series) for series in images.station.channels.values()} == {0}
+    np.testing.assert_allclose(images.station.affine, identify(CLEAN, contrasts=ALL).slabs[slab].station.affine)
+    (line,) = (line for line in found.lines if (line.slab, line.contrast) == (slab, contrast))
+    assert line.used
+    away = abs(sum(shift.values()))
+    assert f"its origin is {away:.0f} mm away from that of the other images, which is used" in line.reason
+
+
+def test_identify__never_mixes_images_of_different_acquisitions() -> None:
+    """Another time, another place: the image is of somewhere else, and nothing says that its origin is wrong."""
+    later = changed(lambda one: replace(moved(one, x=30), acquired="20200101150000"), slab=2, contrast="fat")
+    found = identify(later, contrasts=("fat", "water"))
     assert found.slabs[2].problem == "no fat image"
     assert set(found.slabs[2].station.channels) == {"in_phase", "opposed_phase", "water"}
+
+
+def test_identify__does_not_move_what_it_cannot_align() -> None:
+    """With another number of slices, nobody knows which slice is which."""
+    short = [
+        one
+        for one in changed(lambda one: moved(one, x=30), slab=2, contrast="fat")
+        if not (_slab(one) == 2 and _name(one) == "fat" and one.instance_number > 40)
+    ]
+    assert identify(short, contrasts=("fat", "water")).slabs[2].problem == "no fat image"
+
+
+def cut_down(one: Header, cut: int) -> Header:
+    """With so many voxels fewer at each edge; what is left stays in its place."""
+    inner = moved(one, x=cut * PIXEL_MM, y=cut * PIXEL_MM)
+    return replace(inner, rows=one.rows - 2 * cut, columns=one.columns - 2 * cut)
+
+
+@pytest.mark.parametrize("contrast", ["fat", "water"])
+@pytest.mark.parametrize("cut", [2, 6])
+def test_identify__puts_a_smaller_image_where_it_lies(contrast: ContrastName, cut: int) -> None:
+    """Fat has a smaller field of view than water: what both show can be used."""
+    found = identify(changed(lambda one: cut_down(one, cut), slab=4, contrast=contrast), contrasts=("fat", "water"))
+    images = found.slabs[4]
+    assert images.flags == ("unexpected_shape",)
+    assert images.problem == f"{contrast} has {174 - 2 * cut} × {224 - 2 * cut} of 174 × 224 voxels"
+    assert images.station.corner(images.station.channels[contrast]) == (cut, cut)
+    out = np.zeros((46, 174, 224), np.uint16)
+    images.station.read(contrast, lambda one: np.full((one.rows, one.columns), 7, np.uint16), out)
+    z, y, x = np.nonzero(out)
+    assert [(axis.min(), axis.max()) for axis in (z, y, x)] == [(0, 43), (cut, 173 - cut), (cut, 223 - cut)]
+
+
+def test_identify__does_not_resample_a_smaller_image() -> None:
+    """Half a voxel off the grid is another grid."""
+    off = changed(lambda one: moved(cut_down(one, 2), x=PIXEL_MM / 2), slab=4, contrast="fat")
+    found = identify(off, contrasts=("fat", "water"))
+    assert found.slabs[4].problem == "no fat image"
+    assert any("no slab of the protocol has 170 × 220 × 44" in line.reason for line in found.lines)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.sampled_from(ALL), st.sampled_from([0.0, 40.0]))
+def test_identify__needs_no_order_names_or_numbers(seed: int, contrast: ContrastName, shift: float) -> None:
+    """Members shuffled, files renamed, series and instances numbered anew: clean or with a wrong origin, the same."""
+    random = Random(seed)
+    headers = changed(lambda one: moved(one, z=shift), slab=3, contrast=contrast)
+    numbers = {uid: random.randrange(-1, 10**6) for uid in {one.series_uid for one in headers}}
+    anonymous = [
+        replace(
+            one,
+            where=f"{random.getrandbits(64):x}",
+            series_number=numbers[one.series_uid],
+            instance_number=random.randrange(-1, 10**6),
+        )
+        for one in headers
+    ]
+    random.shuffle(anonymous)
+    assert conclusions(identify(anonymous, contrasts=ALL)) == conclusions(identify(headers, contrasts=ALL))
+
+
+def conclusions(found: Identified) -> tuple[object, object]:
+    """Everything that matters, without names and numbers."""
+    slabs = {
+        number: (
+            images.flags,
+            images.problem,
+            images.station.affine.tolist(),
+            {
+                name: [(one.series_uid, one.position) for one in series.headers]
+                for name, series in images.station.channels.items()
+            },
+        )
+        for number, images in found.slabs.items()
+    }
+    lines = {(one.series.first.series_uid, one.slab, one.contrast, one.used, one.reason) for one in found.lines}
+    return slabs, lines
 
 
 def test_identify__rejects_foreign_series_and_says_why() -> None:
