@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bmx import quality as qc
     from bmx.cohort.run import run
     from bmx.ingest.conversion import convert
+    from bmx.ingest.masks import read_masks
     from bmx.ingest.withdrawing import withdraw
     from bmx.measurement import measure
     from bmx.models.library import load_models
@@ -39,6 +40,7 @@ _HOME = {
     "open_store": "bmx.store.reading:open_store",
     "plot": "bmx.plot",
     "qc": "bmx.quality",
+    "read_masks": "bmx.ingest.masks:read_masks",
     "read_phenotypes": "bmx.phenotypes.read:read_phenotypes",
     "run": "bmx.cohort.run:run",
     "segment": "bmx.segmentation:segment",
@@ -59,6 +61,7 @@ __all__ = [
     "open_store",
     "plot",
     "qc",
+    "read_masks",
     "read_phenotypes",
     "run",
     "segment",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -20,7 +20,7 @@ from bmx.sources.ukb_zip import UkbZips
 Layout = Literal["zip", "nifti", "dicom"]
 """How a source keeps its exams."""
 
-_SOURCES = {"zip": UkbZips, "nifti": NiftiFolder, "dicom": DicomFolders}
+_SOURCES: dict[Layout, Callable[..., Source]] = {"zip": UkbZips, "nifti": NiftiFolder, "dicom": DicomFolders}
 
 _MEANING: dict[Layout, str] = {
     "zip": f"EID_{UKB_FIELD}_I_0.zip files",

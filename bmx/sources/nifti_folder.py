@@ -143,7 +143,8 @@ class NiftiExam:
         found = self._read[file]
         if isinstance(found, SourceError):
             raise found
-        return found[header.instance_number - 1]
+        image: IntVolume = found[header.instance_number - 1]
+        return image
 
     def digest(self) -> str:
         """BLAKE2 digest of the names and contents of all files."""
