@@ -101,7 +101,7 @@ def read_slab(
     noticed = {*images.flags, *one.exam.irregularities}
     damage = {name: _read(one.exam, images, name, volume) for name, volume in volumes.items()}
     for name, problems in damage.items():
-        if len(problems) > _MOST_DAMAGED * len(images.station.channels[name].headers):
+        if problems and len(problems) > _MOST_DAMAGED * len(images.station.channels[name].headers):
             for volume in volumes.values():
                 volume[:] = 0
             rows.conclude(row, "unreadable", _describe(name, problems), *noticed)
