@@ -25,13 +25,11 @@ from bmx.errors import SourceError
 from bmx.sources.header import Header
 from bmx.sources.plausible import implausible
 from bmx.sources.tag_reader import Scan, scan
+from bmx.sources.tag_sequences import ITEM_BYTES, MOST_ITEMS
 from bmx.sources.tag_values import LARGEST
 from bmx.types import IntVolume
 
 logger = logging.getLogger(__name__)
-
-PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
-"""(7FE0,0010) as its bytes stand in a little-endian file; the header ends before it."""
 
 _DAMAGE = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, OSError, RuntimeError,
@@ -40,9 +38,6 @@ _DAMAGE = (
 """What pydicom raises on files that are damaged or encoded in a way that it doesn't know (found by fuzzing)."""
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_ITEM = b"\xfe\xff\x00\xe0"
-_MOST_ITEMS = 10_000
-"""Of sequences in one file; pydicom makes an object of each, and a few megabytes could keep it busy for an hour."""
 
 _TAGS = [
     "ImageType", "StudyDate", "AcquisitionDate", "AcquisitionTime", "SeriesTime", "SeriesDescription",
@@ -116,8 +111,8 @@ def _read(content: bytes, **options: Any) -> FileDataset:
     """Read a file that isn't made to exhaust who reads it."""
     if _DEFLATED in content:
         raise ValueError("a deflated data set may inflate to anything and is not read")
-    if (count := content.count(_ITEM)) > _MOST_ITEMS:
-        raise ValueError(f"expected at most {_MOST_ITEMS} items of sequences, found {count}")
+    if (count := content.count(ITEM_BYTES)) > MOST_ITEMS:
+        raise ValueError(f"expected at most {MOST_ITEMS} items of sequences, found {count}")
     return pydicom.dcmread(io.BytesIO(content), force=True, **options)
 
 
@@ -165,9 +160,10 @@ def _pixels(data: Dataset, shape: tuple[int, int]) -> npt.NDArray[Any]:
         kind = "i2" if data.get("PixelRepresentation", 0) == 1 else "u2"
         return np.frombuffer(raw, f"{order}{kind}").reshape(shape)
     # Decoders allocate what a file asks for.
-    asked = (data.get("NumberOfFrames") or 1, data.get("SamplesPerPixel", 1), bits)
-    if asked not in ((1, 1, 8), (1, 1, 16)) or (data.get("Rows"), data.get("Columns")) != shape:
-        raise ValueError(f"expected one grey image of 8 or 16 bits, found frames, channels, bits = {asked}")
+    asked = [data.get(tag, 1) or 1 for tag in ("NumberOfFrames", "SamplesPerPixel", "Rows", "Columns")]
+    if asked != [1, 1, *shape] or bits not in (8, 16):
+        described = f"{' × '.join(map(str, asked))} pixels of {bits} bits"
+        raise ValueError(f"expected 1 × 1 × {shape[0]} × {shape[1]} pixels of 8 or 16 bits, found {described}")
     syntax = data.file_meta.get("TransferSyntaxUID")
     if syntax is None or not syntax.is_compressed:
         expected = shape[0] * shape[1] * bits // 8

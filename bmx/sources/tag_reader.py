@@ -7,14 +7,24 @@ up, and pydicom decides (`bmx.sources.dicom_tags`). Where it succeeds it gives w
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from pydicom.datadict import dictionary_VR
-
 from bmx.sources.header import Header
+from bmx.sources.tag_sequences import (
+    CHARACTER_SET,
+    ITEM_BYTES,
+    LONG,
+    MOST_ITEMS,
+    SHORT,
+    UNDEFINED,
+    Cut,
+    explicit_element,
+    implicit_element,
+    long_length,
+    skip_sequence,
+)
 from bmx.sources.tag_values import Unusual, numbers, optional_number, short, text, texts, uid, whole_number
 
 
@@ -43,7 +53,6 @@ COLUMNS: Final = 0x00280011
 BITS_ALLOCATED: Final = 0x00280100
 PIXEL_REPRESENTATION: Final = 0x00280103
 PIXEL_DATA: Final = 0x7FE00010
-CHARACTER_SET: Final = 0x00080005
 _SYNTAX: Final = 0x00020010
 
 _WANTED: Final = {
@@ -55,27 +64,14 @@ _WANTED: Final = {
 }  # fmt: skip
 """Tags that are read, and how the standard says that they are written."""
 
-_SHORT = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
-"""Kinds of values whose length has two bytes in explicit files."""
-_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-"""Kinds whose length has four bytes, after two that are reserved."""
 _META = frozenset(b"AE OB SH UI UL".split())
 """Kinds that occur in meta information."""
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_UNDEFINED = 0xFFFFFFFF
-_DEEPEST = 8
-"""Sequences within sequences; files of scanners have three at most."""
-
 _PLAIN_CHARACTERS = {b"", b"ISO_IR 6", b"ISO_IR 100", b"ISO_IR 192"}
 """Character sets in which ASCII means ASCII."""
 _IMPLICIT = b"1.2.840.10008.1.2"
 _EXPLICIT = b"1.2.840.10008.1.2.1"
 _COMPRESSED = (b"1.2.840.10008.1.2.4.", b"1.2.840.10008.1.2.5")
 """Explicit little-endian headers, whatever the pixels are."""
-
-_explicit = struct.Struct("<HH2sH").unpack_from
-_implicit = struct.Struct("<HHI").unpack_from
-_length = struct.Struct("<I").unpack_from
 
 
 def scan(content: bytes, where: str) -> Scan | GaveUp:
@@ -98,14 +94,10 @@ def scan(content: bytes, where: str) -> Scan | GaveUp:
         is_explicit = _is_explicit(content, begin, syntax)
         values, start, size = _elements(content, begin, is_explicit)
         return _scan(values, start, size, where)
-    except _Cut:
+    except Cut:
         return GaveUp.CUT
     except Unusual:
         return GaveUp.UNUSUAL
-
-
-class _Cut(Exception):  # noqa: N818 - as `Unusual`
-    """The bytes end here."""
 
 
 def _skip_meta(content: bytes) -> tuple[int, bytes | None]:
@@ -115,8 +107,8 @@ def _skip_meta(content: bytes) -> tuple[int, bytes | None]:
     last = 0
     while True:
         if position + 12 > len(content):
-            raise _Cut
-        group, element, kind, length = _explicit(content, position)
+            raise Cut
+        group, element, kind, length = explicit_element(content, position)
         if group != 2:
             if last and syntax is None:
                 raise Unusual
@@ -124,9 +116,9 @@ def _skip_meta(content: bytes) -> tuple[int, bytes | None]:
         tag = group << 16 | element
         start = position + 8
         if kind == b"OB":
-            (length,) = _length(content, start)
+            (length,) = long_length(content, start)
             start += 4
-        if kind not in _META or tag <= last or length == _UNDEFINED:
+        if kind not in _META or tag <= last or length == UNDEFINED:
             raise Unusual
         if (kind == b"UL") != (element == 0) or (element == 0 and length != 4):
             raise Unusual
@@ -139,10 +131,10 @@ def _skip_meta(content: bytes) -> tuple[int, bytes | None]:
 
 def _is_explicit(content: bytes, begin: int, syntax: bytes | None) -> bool:
     """Whether elements carry the kind of their values; Unusual if the file says otherwise than it does."""
-    group, _, kind, _ = _explicit(content, begin)
+    group, _, kind, _ = explicit_element(content, begin)
     if group < 8:  # commands come before 0008, and what comes later is no beginning
         raise Unusual
-    explicit: bool = kind in _SHORT or kind in _LONG
+    explicit: bool = kind in SHORT or kind in LONG
     if syntax is None and group == 8:
         named = explicit
     elif syntax == _IMPLICIT:
@@ -159,29 +151,29 @@ def _is_explicit(content: bytes, begin: int, syntax: bytes | None) -> bool:
 def _elements(content: bytes, position: int, is_explicit: bool) -> tuple[dict[int, bytes], int, int]:
     """Values of the wanted tags, offset and number of bytes of the pixels."""
     values: dict[int, bytes] = {}
-    end, last = len(content) - 12, 0
+    end, last, undefined = len(content) - 12, 0, False
     while True:
         if position > end:
-            raise _Cut
+            raise Cut
         start = position + 8
         if is_explicit:
-            group, element, kind, length = _explicit(content, position)
-            if kind in _LONG:
-                (length,) = _length(content, start)
+            group, element, kind, length = explicit_element(content, position)
+            if kind in LONG:
+                (length,) = long_length(content, start)
                 start += 4
-            elif kind not in _SHORT:
+            elif kind not in SHORT:
                 raise Unusual
         else:
             kind = None
-            group, element, length = _implicit(content, position)
+            group, element, length = implicit_element(content, position)
         tag = group << 16 | element
         if tag <= last:
             raise Unusual
         last = tag
         if tag >= 0x7FE00000:
             break
-        if length == _UNDEFINED:
-            position = _skip_sequence(content, start, tag, kind)
+        if length == UNDEFINED:
+            position, undefined = skip_sequence(content, start, tag, kind), True
             continue
         position = start + length
         wanted = _WANTED.get(tag)
@@ -189,73 +181,11 @@ def _elements(content: bytes, position: int, is_explicit: bool) -> tuple[dict[in
             if kind is not None and kind != wanted:
                 raise Unusual
             values[tag] = content[start:position]
-    if tag != PIXEL_DATA or length == _UNDEFINED or kind not in (None, b"OW", b"OB"):
+    if undefined and content.count(ITEM_BYTES, 0, start) > MOST_ITEMS:
+        raise Unusual
+    if tag != PIXEL_DATA or length == UNDEFINED or kind not in (None, b"OW", b"OB"):
         raise Unusual
     return values, start, length
-
-
-def _skip_sequence(content: bytes, position: int, tag: int, kind: bytes | None) -> int:
-    """Offset after a sequence of undefined length, which is only known by looking at all its parts."""
-    if kind is None and not _is_sequence(tag):
-        raise Unusual
-    if kind is not None and kind != b"SQ":
-        raise Unusual
-    return _skip_items(content, position, kind is not None, 0)
-
-
-def _skip_items(content: bytes, position: int, is_explicit: bool, depth: int) -> int:
-    if depth > _DEEPEST:
-        raise Unusual
-    while True:
-        if position + 8 > len(content):
-            raise _Cut
-        group, element, length = _implicit(content, position)
-        tag = group << 16 | element
-        position += 8
-        if tag == _SEQUENCE_END and length == 0:
-            return position
-        if tag != _ITEM:
-            raise Unusual
-        position = _skip_item(content, position, length, is_explicit, depth)
-
-
-def _skip_item(content: bytes, position: int, size: int, is_explicit: bool, depth: int) -> int:
-    """Offset after one item, whose elements must be as orderly as those around it."""
-    end = None if size == _UNDEFINED else position + size
-    last = 0
-    while position != end:
-        if position + 12 > len(content):
-            raise _Cut
-        group, element, length = _implicit(content, position)
-        tag = group << 16 | element
-        if end is None and tag == _ITEM_END and length == 0:
-            return position + 8
-        if tag <= last or tag == CHARACTER_SET or group >= 0x7FE0 or (end is not None and position > end):
-            raise Unusual
-        last, start = tag, position + 8
-        kind: bytes | None = None
-        if is_explicit:
-            _, _, kind, length = _explicit(content, position)
-            if kind in _LONG:
-                (length,) = _length(content, start)
-                start += 4
-            elif kind not in _SHORT:
-                raise Unusual
-        if length != _UNDEFINED:
-            position = start + length
-        elif kind == b"SQ" or (kind is None and _is_sequence(tag)):
-            position = _skip_items(content, start, is_explicit, depth + 1)
-        else:
-            raise Unusual
-    return position
-
-
-def _is_sequence(tag: int) -> bool:
-    """Whether the dictionary knows it as one; an implicit file doesn't say."""
-    try:
-        return dictionary_VR(tag) == "SQ"
-    except KeyError:
-        return False
 
 
 def _scan(values: dict[int, bytes], start: int, size: int, where: str) -> Scan:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import fsspec
@@ -59,7 +60,7 @@ def test_list_exams__refuses_a_participant_twice(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1000001_20201_2_0.zip").touch()
-    with pytest.raises(SourceError, match=r"participant 1000001 has two archives of instance 2: .*a/.* and .*b/"):
+    with pytest.raises(SourceError, match=r"participant 1000001 has two exams of instance 2: .*a/.* and .*b/"):
         UkbZips(str(tmp_path)).list_exams()
 
 
@@ -102,8 +103,8 @@ def test_zip_exam__counts_a_truncated_archive_as_no_zip(archive: Path, tmp_path:
 def test_zip_exam__skips_a_damaged_member(archive: Path, tmp_path: Path) -> None:
     """A broken header is a missing slice; broken pixels are an error where they are read."""
     path = copy(archive, tmp_path / archive.name)
-    with ZipExam(str(path)) as exam:
-        info = exam._zip.getinfo(exam.headers[0].where)
+    with zipfile.ZipFile(path) as zipped:
+        info = next(one for one in zipped.infolist() if one.filename.endswith(".dcm"))
     data = bytearray(path.read_bytes())
     start = info.header_offset + 30 + len(info.filename)
     data[start : start + 8] = b"\xff" * 8
@@ -112,6 +113,8 @@ def test_zip_exam__skips_a_damaged_member(archive: Path, tmp_path: Path) -> None
     with ZipExam(str(path)) as exam:
         assert len(exam.headers) == 43
         assert exam.irregularities == ["manifest_mismatch"]
+        assert list(exam.rejected) == [info.filename]
+        assert "in the archive is damaged" in exam.rejected[info.filename]
 
     data = bytearray(archive.read_bytes())
     data[end - 40 : end - 20] = bytes(20)
