@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -183,13 +183,18 @@ def build_stations(labels: Mapping[Series, Label]) -> list[Station]:
     for series, label in sorted(labels.items(), key=lambda item: (item[0].first.acquired, item[0].first.series_number)):
         if label.contrast is None:
             continue
-        # The latest station first: its channels were acquired together with this one.
-        for station in reversed(stations):
-            if label.contrast not in station.channels and station.fits(series):
-                break
+        lacking = [one for one in stations if label.contrast not in one.channels and one.fits(series)]
+        if lacking:
+            station = max(lacking, key=lambda one: _togetherness(one, series, stations))
         else:
             station = Station()
             stations.append(station)
         station.channels[label.contrast] = series
         station.conflict |= label.conflict
     return stations
+
+
+def _togetherness(station: Station, series: Series, stations: Sequence[Station]) -> tuple[bool, int, int]:
+    """Acquired at the same time: the station with most images, so that a copy of one of them draws none away."""
+    together = station.was_acquired_with(series)
+    return together, len(station.channels) if together else 0, stations.index(station)
