@@ -117,6 +117,7 @@ class WorkFolder:
 
     def missing(self, plan: Plan) -> list[int]:
         """Partitions without a marker, or with the marker of another list of participants."""
+        self._fs.invalidate_cache()  # workers are other processes, and they write the markers
         try:
             markers = {Path(path).name: path for path in self._fs.ls(self._path("done"), detail=False)}
         except FileNotFoundError:
