@@ -30,6 +30,7 @@ from bmx.store.results import (
     open_results,
     write_results,
 )
+from bmx.store.withdrawal import is_tombstone
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -155,7 +156,13 @@ def _refuse_other_run(before: Plan, now: Plan, target: str) -> None:
         f"{name}: was {then.get(name)}, asked for {wanted[name]}" for name in wanted if then.get(name) != wanted[name]
     ]
     if before.size != now.size or before.eids != now.eids[: len(before.eids)]:
-        problems.append("participants: the store no longer holds them in the same order")
+        gone = sum(is_tombstone(eid) and eid != old for old, eid in zip(before.eids, now.eids, strict=False))
+        problems.append(
+            f"participants: {gone} participants were withdrawn from the store and are still in the results; call "
+            "bmx.withdraw with these results"
+            if gone
+            else "participants: the store no longer holds them in the same order"
+        )
     if problems:
         raise StoreError(
             f"{target} holds another run. {'; '.join(problems)}. "

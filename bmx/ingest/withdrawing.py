@@ -146,10 +146,8 @@ def _finish(url: str, work: WorkFolder, request: Withdrawal) -> WithdrawReport:
     files = 0
     for place in request.results:
         beside = WorkFolder.beside(place)
-        masks = _masks_of(place, beside)
-        for store in (masks, place):
-            if store is not None:
-                erase_participants(store, request.eids, scratch=beside, line=request.line)
+        for store in (*_masks_of(place, beside), place):
+            erase_participants(store, request.eids, scratch=beside, line=request.line)
         files += _clear_work(beside, request) + erase_pictures_beside(place, request.eids)
     erase_participants(url, request.eids, scratch=work, line=request.line if request.erased else "")
     files += _clear_work(work, request) + erase_pictures_beside(url, request.eids)
@@ -164,11 +162,12 @@ def _clear_work(work: WorkFolder, request: Withdrawal) -> int:
     return erase_traces(work.url, request.eids, keep=lambda name: name.startswith(_OURS) or name in _OUR_FILES)
 
 
-def _masks_of(results: str, work: WorkFolder) -> str | None:
-    """Where the masks of these results lie; None if there are none any more."""
+def _masks_of(results: str, work: WorkFolder) -> list[str]:
+    """Where masks of these results lie: where the run put them, and beside, should both have been moved."""
     planned = [str(work.read_plan().options["masks"])] if work.has_plan() else []
-    for place in (*planned, masks_beside(results)):
-        if find_store(place, results_stores.MASKS_FORMAT, results_stores.VERSION) is not None:
-            return place
-    logger.warning("withdraw: no masks lie beside %s; if they lie elsewhere, delete them there", results)
-    return None
+    places = dict.fromkeys([*planned, masks_beside(results)])
+    form = (results_stores.MASKS_FORMAT, results_stores.VERSION)
+    found = [place for place in places if find_store(place, *form) is not None]
+    if not found:
+        logger.warning("withdraw: no masks lie beside %s; if they lie elsewhere, delete them there", results)
+    return found

@@ -29,7 +29,7 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
     """Results and phenotypes of the participants that have both.
 
     Matched by EID, in the order of `results`; nothing of a Dask-backed dataset is computed. Who is left out is counted
-    in the log and in `attrs`; `unmatched` names them.
+    in the log and in `attrs`; `unmatched` names them. The rows of those who have withdrawn are dropped and not counted.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
             "drop them on one side with drop_vars"
         )
     position = right.get_indexer(left)
-    both = np.flatnonzero(position >= 0)
-    only_results, only_phenotypes = len(left) - len(both), len(right) - len(both)
+    both = np.flatnonzero((position >= 0) & _is_eid(left))
+    only_results, only_phenotypes = int(_is_eid(left).sum()) - len(both), len(right) - len(both)
     if not len(both):
         raise PhenotypeError(
             f"none of the {len(left)} participants with results is among the {len(right)} with phenotypes "
@@ -79,7 +79,7 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
         len(both), only_results, only_phenotypes,
     )  # fmt: skip
     # Taking everybody by index would cut the Dask chunks to pieces for nothing.
-    kept = results if only_results == 0 else results.isel(participant=both)
+    kept = results if len(both) == len(left) else results.isel(participant=both)
     beside = phenotypes.isel(participant=position[both])
     counts = {"join_only_results": only_results, "join_only_phenotypes": only_phenotypes}
     return kept.assign({name: beside[name].variable for name in beside.data_vars}).assign_attrs(counts)
@@ -89,7 +89,7 @@ def unmatched(results: xr.Dataset, phenotypes: xr.Dataset) -> Unmatched:
     """The EIDs that `join` leaves out, on each side; arguments and errors as there."""
     left, right = _eids(results, "results"), _eids(phenotypes, "phenotypes")
     return Unmatched(
-        results=left[~left.isin(right)].to_numpy(),
+        results=left[~left.isin(right) & _is_eid(left)].to_numpy(),
         phenotypes=right[~right.isin(left)].to_numpy(),
     )
 
@@ -100,13 +100,18 @@ def _eids(data: xr.Dataset, side: str) -> pd.Index[int]:
             f"{side} has no coordinate 'participant' with EIDs; found dims {', '.join(map(str, data.sizes)) or 'none'}"
         )
     eids = data.indexes["participant"]
-    repeated = eids[eids.duplicated()].unique()
+    repeated = eids[eids.duplicated() & _is_eid(eids)].unique()
     if len(repeated):
         raise PhenotypeError(
             f"{len(repeated)} participants are more than once in {side}, expected once: {_first(repeated)}; "
             "keep one row of each"
         )
     return eids
+
+
+def _is_eid(eids: pd.Index[int]) -> npt.NDArray[np.bool_]:
+    """Where somebody is: negative numbers stand in a store where a participant has withdrawn."""
+    return np.asarray(eids >= 0, np.bool_)
 
 
 def _first(eids: pd.Index[int], most: int = 5) -> str:

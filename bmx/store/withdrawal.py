@@ -127,7 +127,12 @@ def _dims(array: zarr.Array[Any]) -> tuple[str | None, ...]:
 
 def _bury(array: zarr.Array[Any], rows: npt.NDArray[np.intp]) -> None:
     variable = VARIABLES.get(array.basename)
-    array.oindex[rows] = array.fill_value if variable is None else tombstone_value(variable)
+    value = array.fill_value if variable is None else tombstone_value(variable)
+    if isinstance(value, str):
+        # Spelled out for every row: from a single text of 16 letters or more, Zarr makes empty ones.
+        array.oindex[rows] = np.full((len(rows), *array.shape[1:]), value, object)
+    else:
+        array.oindex[rows] = value
 
 
 def _drop_series(group: zarr.Group, eids: Collection[int], scratch: WorkFolder) -> None:
