@@ -128,7 +128,7 @@ def _first_plan(found: Mapping[int, str], options: ConvertOptions, workers: int,
         bytes_at_rest=BYTES_AT_REST,
     )
     peak = BYTES_AT_REST + size * in_memory
-    logger.info("convert: %d participants per partition, at most %d MB per task", size, peak // 10**6)
+    logger.info("convert: partitions of %d, at most %.0f MB per task", size, peak / 1e6)
     return Plan(tuple(found), size, replace(options, where=tuple(found.values())).for_plan())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import fsspec
 import numpy as np
 import numpy.typing as npt
 import zarr
@@ -81,6 +82,20 @@ def read_images(url: str, slab: Slab, contrast: ContrastName, *, start: int, sto
     array = open_for_writing(url)[f"{slab.name}/{contrast}"]
     assert isinstance(array, zarr.Array)
     return np.asarray(array[start:stop], np.uint16)
+
+
+def stored_bytes(url: str, *, slabs: Sequence[int], contrasts: Sequence[ContrastName], shards: Sequence[int]) -> int:
+    """Bytes on disk of these shards, counted from 0, of all images."""
+    root, size = open_for_writing(url), 0
+    fs, place = fsspec.core.url_to_fs(url)
+    for number in slabs:
+        for contrast in contrasts:
+            array = root[f"{SLABS[number].name}/{contrast}"]
+            assert isinstance(array, zarr.Array)
+            for shard in shards:
+                path = f"{place}/{array.path}/{array.metadata.encode_chunk_key((shard, 0, 0, 0))}"
+                size += int(fs.size(path)) if fs.exists(path) else 0  # what is empty isn't written
+    return size
 
 
 def write_columns(url: str, columns: Mapping[str, npt.NDArray[Any]]) -> None:
