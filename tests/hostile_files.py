@@ -170,7 +170,9 @@ def sequences(content: bytes, rng: np.random.Generator) -> bytes:
 def wrong_lengths(content: bytes, rng: np.random.Generator) -> bytes:
     """An element that claims to be longer or shorter than it is, the pixels among them."""
     damaged = bytearray(content)
-    at = content.index([b"\xe0\x7f\x10\x00", b"\x28\x00\x10\x00", b"\x20\x00\x0e\x00"][int(rng.integers(3))], _begin(content))
+    at = content.index(
+        [b"\xe0\x7f\x10\x00", b"\x28\x00\x10\x00", b"\x20\x00\x0e\x00"][int(rng.integers(3))], _begin(content)
+    )
     place = at + int(rng.choice([6, 8]))
     damaged[place : place + 4] = struct.pack("<I", int(rng.choice([0, 1, 2, 77_950, 77_954, 2**31, 2**32 - 1])))
     return bytes(damaged)

@@ -75,11 +75,10 @@ class Archive:
 
     def __init__(self, where: str) -> None:
         fs, path = open_place(where)
-        with fs.open(path, "rb") as file:
-            # One byte more tells that there is more.
-            content: bytes = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise SourceError(f"expected an archive of at most {MOST_BYTES} bytes, found more")
+        size = int(fs.size(path) or 0)
+        if size > MOST_BYTES:
+            raise SourceError(f"expected an archive of at most {MOST_BYTES} bytes, found {size}")
+        content: bytes = fs.cat_file(path)
         self._content = content
         self.members: Mapping[str, Member]
         self.rejected: Mapping[str, str]

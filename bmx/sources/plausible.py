@@ -57,13 +57,13 @@ def _directions(header: Header) -> str:
 
 def _texts(header: Header) -> str:
     texts = {
-        "description": header.description,
-        "series UID": header.series_uid,
-        "study UID": header.study_uid,
+        "the description": header.description,
+        "the series UID": header.series_uid,
+        "the study UID": header.study_uid,
         "date and time": header.acquired,
-        "image type": "\\".join(header.image_type),
+        "the image type": "\\".join(header.image_type),
     }
     for name, value in texts.items():
         if len(value) > _LONGEST:
-            return f"a {name} can't have {len(value)} characters; expected at most {_LONGEST}"
+            return f"{name} can't have {len(value)} characters; expected at most {_LONGEST}"
     return ""

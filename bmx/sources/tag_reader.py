@@ -123,8 +123,10 @@ def _skip_meta(content: bytes) -> tuple[int, bytes | None]:
         if (kind == b"UL") != (element == 0) or (element == 0 and length != 4):
             raise Unusual
         if tag == _SYNTAX:
-            if kind != b"UI" or start + length > len(content):
+            if kind != b"UI":
                 raise Unusual
+            if start + length > len(content):
+                raise Cut
             syntax = content[start : start + length].rstrip(b"\0")
         last, position = tag, start + length
 
