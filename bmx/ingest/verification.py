@@ -9,9 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import fsspec
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import zarr
 
@@ -22,6 +20,7 @@ from bmx.ingest.provenance import SERIES
 from bmx.partitions.cluster import dask_client
 from bmx.partitions.work import WorkFolder, absolute_place
 from bmx.sources.find import source_of
+from bmx.sources.places import open_place
 from bmx.store.layout import check_format
 from bmx.store.slabs import FORMAT, VERSION, read_images
 from bmx.store.withdrawal import is_tombstone
@@ -33,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 Outcome = Literal["equal", "differs", "source_missing", "source_changed"]
 OUTCOMES: tuple[Outcome, ...] = ("equal", "differs", "source_missing", "source_changed")
+
+_DIGEST = "source_digest"
 
 SAMPLE = 32
 """Participants that are looked at unless the caller says otherwise."""
@@ -126,22 +127,21 @@ def _check_rows(work_url: str, rows: Sequence[int]) -> dict[int, tuple[Outcome, 
 def _check(stored: zarr.Group, url: str, options: ConvertOptions, row: int, eid: int) -> tuple[Outcome, str]:
     """Outcome and detail of one participant."""
     where = options.where[row]
-    fs, path = fsspec.core.url_to_fs(where)
-    if not fs.exists(path):
+    if not _is_there(where, options):
         return "source_missing", f"there is nothing at {where}"
     source = source_of(options.source, layout=options.layout, instance=options.instance)
     block = Block(options, 1, earlier=0)
     with ExitStack() as stack:
         block.read(0, open_exam(stack, source, options, eid, where))
     record = block.record([eid])
-    before, now = str(_row(stored, "source_digest", row)), str(record["source_digest"][0])
-    if before != now:
-        return "source_changed", f"the digest of {where} was {before or 'none'}, now {now or 'none: it is unreadable'}"
     different = [
-        name
+        problem
         for name, values in record.items()
-        if name in stored and not name.startswith(SERIES) and not _same(_row(stored, name, row), values[0])
+        if name in stored and not name.startswith(SERIES) and (problem := _compare(stored, name, row, values[0]))
     ]
+    before, now = _digest(stored, row), str(record[_DIGEST][0])
+    if before is not None and before != now:
+        return "source_changed", f"the digest of {where} was {before or 'none'}, now {now or 'none: it is unreadable'}"
     for number, images in block.images.items():
         for contrast, buffer in images.items():
             name = f"{SLABS[number].name}/{contrast}"
@@ -155,14 +155,35 @@ def _check(stored: zarr.Group, url: str, options: ConvertOptions, row: int, eid:
     return ("differs", ", ".join(different)) if different else ("equal", "")
 
 
-def _row(stored: zarr.Group, name: str, row: int) -> Any:
+def _is_there(where: str, options: ConvertOptions) -> bool:
+    """Whether anything of an exam is left; of NIfTI files the address is what their names have in common."""
+    fs, path = open_place(where)
+    fs.invalidate_cache()
+    return bool(fs.exists(path) or (options.layout == "nifti" and fs.glob(f"{path}_slab_*")))
+
+
+def _digest(stored: zarr.Group, row: int) -> str | None:
+    """Digest of the archive when it was converted, None if the store can't tell any more."""
+    try:
+        return str(_value(stored, _DIGEST, row))
+    except _UNDECODABLE:
+        return None
+
+
+def _compare(stored: zarr.Group, name: str, row: int, now: Any) -> str:
+    """What is different about one small value; empty if nothing is. NaN is NaN."""
+    try:
+        held = _value(stored, name, row)
+    except _UNDECODABLE as exc:
+        return f"{name} (can't be decoded: {exc})"
+    if now.dtype.kind == "U":
+        same = str(held) == str(now)
+    else:
+        same = np.array_equal(held, now, equal_nan=now.dtype.kind == "f")
+    return "" if same else name
+
+
+def _value(stored: zarr.Group, name: str, row: int) -> Any:
     array = stored[name]
     assert isinstance(array, zarr.Array)
     return array[row]
-
-
-def _same(one: Any, other: npt.NDArray[Any] | np.generic) -> bool:
-    """Whether two small values are the very same; NaN is NaN."""
-    if other.dtype.kind == "U":
-        return str(one) == str(other)
-    return bool(np.array_equal(one, other, equal_nan=other.dtype.kind == "f"))
