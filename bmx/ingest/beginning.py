@@ -46,8 +46,10 @@ class Asked:
 
 def plan_store(
     source: str | Path, store: str | Path, asked: Asked, *, client: Client | None, workers: int | None, max_memory: int
-) -> tuple[WorkFolder, Plan]:
-    """Look for archives and give the plan of the store, which is not written yet.
+) -> tuple[WorkFolder, Plan, int]:
+    """Look for archives and give the plan of the store, which is not written yet, and how many archives it refuses.
+
+    Those of participants who have withdrawn are refused.
 
     Raises
     ------
@@ -70,10 +72,12 @@ def plan_store(
     )
     if before is not None:
         refuse_other(before, asked, work)
-    found = leave_out_withdrawn(work, source_of(place, layout=layout, instance=instance).list_exams())
+    found = source_of(place, layout=layout, instance=instance).list_exams()
+    kept = leave_out_withdrawn(work, found)
+    refused = len(found) - len(kept)
     if before is not None:
-        return work, _grow(before, found, place)
-    return work, _first_plan(found, options, worker_count(client, workers=workers), max_memory)
+        return work, _grow(before, kept, place), refused
+    return work, _first_plan(kept, options, worker_count(client, workers=workers), max_memory), refused
 
 
 def lay_out(work: WorkFolder, plan: Plan) -> None:

@@ -41,9 +41,13 @@ class ConvertReport:
     """Partitions that are still to be done by somebody."""
     finished: bool = True
     """Whether the store can be opened."""
+    refused: int = 0
+    """Archives in the folder of participants who have withdrawn; none of them was opened."""
 
     def __str__(self) -> str:
         what = f"{self.store}: {self.participants} participants in {self.partitions} partitions"
+        if self.refused:
+            what += f", {self.refused} archives of participants who have withdrawn refused"
         if not self.finished:
             rest = f"{self.missing} are missing" if self.missing else "all are there, bmx convert --finalise ends it"
             return f"{what}, {self.done} of them written now, {rest}"
@@ -109,14 +113,14 @@ def convert(
         _check_range(partitions, plan)
         done = _encode(work, plan, client=client, workers=workers, only=partitions)
         return _report(work, plan, done=done, finished=work.is_finished(plan))
-    work, plan = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
+    work, plan, refused = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
     if work.is_finished(plan) and not work.missing(plan):
         logger.info("convert: %s is finished, nothing to do", work.store_url)
-        return _report(work, plan, done=0, finished=True)
+        return _report(work, plan, done=0, finished=True, refused=refused)
     lay_out(work, plan)
     done = _encode(work, plan, client=client, workers=workers)
     finalise(work, plan)
-    return _report(work, plan, done=done, finished=True)
+    return _report(work, plan, done=done, finished=True, refused=refused)
 
 
 def finish(store: str | Path) -> ConvertReport:
@@ -164,9 +168,9 @@ def _encode(
     )
 
 
-def _report(work: WorkFolder, plan: Plan, *, done: int, finished: bool) -> ConvertReport:
+def _report(work: WorkFolder, plan: Plan, *, done: int, finished: bool, refused: int = 0) -> ConvertReport:
     missing = 0 if finished else len(work.missing(plan))
-    return ConvertReport(work.store_url, len(plan.eids), len(plan), done, missing, finished)
+    return ConvertReport(work.store_url, len(plan.eids), len(plan), done, missing, finished, refused)
 
 
 def _written_plan(store: str | Path) -> tuple[WorkFolder, Plan]:

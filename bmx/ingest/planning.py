@@ -66,7 +66,7 @@ def plan(
         As `bmx.convert`; without `write` nothing is left on disk.
     """
     asked = Asked(slabs, contrasts, instance, physics)
-    work, planned = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
+    work, planned, _ = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
     if write and not (work.has_plan() and work.read_plan() == planned):
         lay_out(work, planned)
     options = ConvertOptions.from_plan(planned)
@@ -93,7 +93,7 @@ def plan(
 def _archive_bytes(places: Sequence[str]) -> int:
     """Bytes of all archives, from the mean of some."""
     sizes = []
-    for place in _spread(places, _SAMPLE):
+    for place in _spread([place for place in places if place], _SAMPLE):  # who has withdrawn has none
         fs, path = fsspec.core.url_to_fs(place)
         if fs.exists(path):  # of a participant that the store holds, the archive may be gone
             sizes.append(fs.du(path))

@@ -67,7 +67,7 @@ def test_encode_partition__keeps_the_promise_of_memory(
         bytes_at_rest=BYTES_AT_REST,
     )
     assert size >= 3, "a promise about so few participants would test nothing"
-    work, plan = plan_store(
+    work, plan, _ = plan_store(
         noisy, tmp_path / "s.zarr", Asked(contrasts=contrasts), client=None, workers=1, max_memory=MAX_MEMORY
     )
     lay_out(work, type(plan)(plan.eids, size, plan.options))

@@ -196,7 +196,9 @@ def test_withdraw__nobody_comes_back(cohort: Path, threads: Client, caplog: pyte
     store = cohort / "s.zarr"
     withdraw(store, [*GONE, 4000099], results=[cohort / "r.zarr"])
     with caplog.at_level(logging.INFO, logger="bmx"):
-        assert convert(cohort / "dixon", store, client=threads).done == 0
+        report = convert(cohort / "dixon", store, client=threads)
+    assert (report.done, report.refused) == (0, 2)
+    assert "2 archives of participants who have withdrawn refused" in str(report)
     assert "2 of the 5 exams found are of participants who have withdrawn" in caplog.text
     # 4000099 withdrew before they were ever converted.
     for eid in (4000099, 4000064, 4000065):
