@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bmx.cohort.run import run
     from bmx.ingest.conversion import convert
     from bmx.ingest.masks import read_masks
+    from bmx.ingest.report import ingest_report
     from bmx.ingest.withdrawing import withdraw
     from bmx.measurement import measure
     from bmx.models.library import load_models
@@ -32,6 +33,7 @@ _HOME = {
     "analysis": "bmx.analysis",
     "convert": "bmx.ingest.conversion:convert",
     "export": "bmx.store.exporting:export",
+    "ingest_report": "bmx.ingest.report:ingest_report",
     "join": "bmx.phenotypes.join:join",
     "load_models": "bmx.models.library:load_models",
     "measure": "bmx.measurement:measure",
@@ -53,6 +55,7 @@ __all__ = [
     "analysis",
     "convert",
     "export",
+    "ingest_report",
     "join",
     "load_models",
     "measure",

@@ -2,48 +2,137 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bmx.cli.app import Workers, app, contrast_names, numbers
 
+if TYPE_CHECKING:
+    from bmx.ingest.conversion import ConvertReport
+
+Source = Annotated[str, typer.Argument(help="Folder (or URL) of EID_20201_2_0.zip files.")]
+Store = Annotated[str, typer.Argument(help="Where the store goes, something.zarr.")]
+Slabs = Annotated[
+    str | None, typer.Option(help="Slabs to keep, 2,4,5; by default all, or those that the store was begun with.")
+]
+Contrasts = Annotated[
+    str | None, typer.Option(help="Images to keep; by default fat,water, or those that the store was begun with.")
+]
+Instance = Annotated[int | None, typer.Option(help="Imaging visit: 2 is the first (the default), 3 the repeat.")]
+MaxMemory = Annotated[str, typer.Option(help="What one task may use, 500MB or 2GB.")]
+
+
+@app.command()
+def plan(
+    source: Source,
+    store: Store,
+    slabs: Slabs = None,
+    contrasts: Contrasts = None,
+    instance: Instance = None,
+    workers: Workers = None,
+    max_memory: MaxMemory = "700MB",
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the plan, for several bmx convert --partitions to share.")
+    ] = False,
+) -> None:
+    """Say what a conversion will take: partitions, memory, disk, time. Converts a few exams to find out.
+
+    Example: bmx plan dixon/ ukbb.zarr --workers 16 --max-memory 2GB
+    """
+    from bmx.ingest.planning import plan as verb
+
+    forecast = verb(
+        source,
+        store,
+        slabs=numbers(slabs) if slabs else None,
+        contrasts=contrast_names(contrasts) if contrasts else None,
+        instance=instance,
+        workers=workers,
+        max_memory=number_of_bytes(max_memory),
+        write=write,
+    )
+    typer.echo(str(forecast))
+
 
 @app.command()
 def convert(
-    source: Annotated[str, typer.Argument(help="Folder (or URL) of EID_20201_2_0.zip files.")],
-    store: Annotated[str, typer.Argument(help="Where the store goes, something.zarr.")],
-    slabs: Annotated[str, typer.Option(help="Slabs to keep.")] = "1,2,3,4,5,6",
-    contrasts: Annotated[str, typer.Option(help="Images to keep.")] = "fat,water",
-    instance: Annotated[int, typer.Option(help="Imaging visit: 2 is the first, 3 the repeat.")] = 2,
+    source: Source,
+    store: Store,
+    slabs: Slabs = None,
+    contrasts: Contrasts = None,
+    instance: Instance = None,
     workers: Workers = None,
+    max_memory: MaxMemory = "700MB",
+    only_plan: Annotated[bool, typer.Option("--plan", help="Say what it will take, and do nothing.")] = False,
+    partitions: Annotated[
+        str | None,
+        typer.Option(help="Of a written plan do only these: 0-31, or 3/200 for share 3 of 200, counted from 0."),
+    ] = None,
+    finalise: Annotated[
+        bool, typer.Option("--finalise", help="Make a store readable whose partitions are all done.")
+    ] = False,
+    physics: Annotated[
+        bool | None,
+        typer.Option(help="Check that in = W + F and opposed = |W - F|, even for images that aren't kept (slower)."),
+    ] = None,
 ) -> None:
     """Turn Dixon zips into a chunked Zarr store. Call it again to go on after an interruption.
 
     Example: bmx convert "Bulk/Whole Body MRI/Dixon" ukbb.zarr --slabs 2,4,5
     """
     from bmx.ingest.conversion import convert as verb
+    from bmx.ingest.conversion import finish
 
+    if only_plan + (partitions is not None) + finalise > 1:
+        raise typer.BadParameter("--plan, --partitions and --finalise exclude each other; give one of them")
+    if only_plan:
+        plan(source, store, slabs, contrasts, instance, workers, max_memory)
+        return
+    if finalise:
+        _show(finish(store))
+        return
     report = verb(
         source,
         store,
-        slabs=numbers(slabs),
-        contrasts=contrast_names(contrasts),
+        slabs=numbers(slabs) if slabs else None,
+        contrasts=contrast_names(contrasts) if contrasts else None,
         instance=instance,
         workers=workers,
+        max_memory=number_of_bytes(max_memory),
+        partitions=None if partitions is None else partition_range(partitions, store),
+        physics=physics,
     )
+    _show(report)
+
+
+def _show(report: ConvertReport) -> None:
+    """What was done, and once the store can be read, what became of whose slabs."""
+    from bmx.cli.tables import report_table, show
+    from bmx.ingest.report import ingest_report
+
     typer.echo(str(report))
+    if report.finished:
+        show(report_table(ingest_report(report.store)))
 
 
-@app.command()
-def inspect(
-    path: Annotated[str, typer.Argument(help="A zip, a folder of DICOM files, or a store.")],
-    eid: Annotated[int | None, typer.Argument(help="One participant of a store.")] = None,
-) -> None:
-    """Show every DICOM series: what it was identified as, and whether it is used.
+def number_of_bytes(text: str) -> int:
+    """Give 2_000_000_000 for `2GB`."""
+    from dask.utils import parse_bytes
 
-    Example: bmx inspect dixon/1234567_20201_2_0.zip
-    """
-    from bmx.ingest.inspection import inspect as verb
+    try:
+        return int(parse_bytes(text))
+    except ValueError as exc:
+        raise typer.BadParameter(f"expected a size such as 500MB or 2GB, found {text!r}") from exc
 
-    typer.echo(verb(path, eid=eid).to_string(index=False))
+
+def partition_range(text: str, store: str) -> range:
+    """Give range(0, 32) for `0-31`, range(5, 6) for `5`, and the partitions of a share for `3/200`."""
+    from bmx.ingest.conversion import share
+
+    found = re.fullmatch(r"(?P<first>\d+)(?:(?P<sign>[-/])(?P<second>\d+))?", text)
+    if found is None or (found["sign"] == "-" and int(found["second"]) < int(found["first"])):
+        raise typer.BadParameter(f"expected partitions such as 0-31, 5 or 3/200, found {text!r}")
+    first, second = int(found["first"]), int(found["second"] or found["first"])
+    return share(store, first, of=second) if found["sign"] == "/" else range(first, second + 1)

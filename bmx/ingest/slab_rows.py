@@ -104,23 +104,21 @@ def read_slab(
         if problems and len(problems) > _MOST_DAMAGED * len(images.station.channels[name].headers):
             for volume in volumes.values():
                 volume[:] = 0
-            rows.conclude(row, "unreadable", _describe(name, problems), *noticed)
+            rows.conclude(row, "unreadable", _describe(images, name, problems), *noticed)
             return
     if physics and set(images.station.channels) == set(CONTRASTS):
         residual = rows.physics_residual[row] = _residual(one.exam, images, volumes)
         noticed |= {"physics_violated"} if is_violated(residual) else set()
-    problem = "; ".join(
-        [images.problem] * bool(images.problem) + [_describe(*item) for item in damage.items() if item[1]]
-    )
+    unread = [_describe(images, name, problems) for name, problems in damage.items() if problems]
+    problem = "; ".join([images.problem, *unread] if images.problem else unread)
     noticed |= {"missing_slices"} if any(damage.values()) else set()
     rows.affine[row] = images.station.affine
     rows.native_slices[row] = images.station.slices
     rows.conclude(row, "incomplete" if problem else "complete", problem, *noticed)
 
 
-def _describe(name: ContrastName, problems: list[str]) -> str:
-    slices = "1 slice" if len(problems) == 1 else f"{len(problems)} slices"
-    return f"{slices} of {name} can't be read: {problems[0]}"
+def _describe(images: SlabImages, name: ContrastName, problems: list[str]) -> str:
+    return f"{name} has {len(problems)} of {images.station.slices} slices that can't be read: {problems[0]}"
 
 
 def _read(exam: Exam, images: SlabImages, name: ContrastName, volume: IntVolume) -> list[str]:

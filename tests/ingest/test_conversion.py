@@ -155,7 +155,7 @@ def test_convert__makes_bad_participants_data(tmp_path: Path, threads: Client) -
     assert "expected a zip archive, found 9 bytes" in reason[2]
     assert reason[3] == reason[6] == "the archive holds no DICOM images"
     assert reason[4] == "fat lacks 1 of 44 slices; water lacks 1 of 44 slices"
-    assert "1 slice of fat can't be read" in reasons(store, 5)[7]
+    assert "fat has 1 of 72 slices that can't be read: " in reasons(store, 5)[7]
     assert "expected 72576 bytes of pixels, found 1000" in reasons(store, 5)[7]
     assert flags(store, 2)[3] == ["missing_slices", "manifest_mismatch"]
     assert "repeated_series" in flags(store, 2)[6]

@@ -67,7 +67,8 @@ def missing_slice(fault: Fault) -> Expected:
 def corrupt_member(fault: Fault) -> Expected:
     contrast = fault.value("contrast")
     # It depends on where the damage lies whether the header can still be read.
-    reasons = (f"1 slice of {contrast} can't be read: ", f"{contrast} lacks 1 of {SLABS[fault.slab].slices} slices")
+    of = f"1 of {SLABS[fault.slab].slices} slices"
+    reasons = (f"{contrast} has {of} that can't be read: ", f"{contrast} lacks {of}")
     return Expected("incomplete", frozenset({"missing_slices"}), reasons, contrast)
 
 

@@ -9,7 +9,7 @@ from bmx.acquisition import CONTRASTS
 from bmx.errors import SourceError
 from bmx.ingest.conversion import convert
 from bmx.ingest.inspection import inspect
-from tests.exams import make_exam, members
+from tests.exams import edit, make_exam, members, write_members
 
 REAL = Path(__file__).parents[2] / "../shared/data/abdomen_dual_echo_dicom"
 
@@ -71,3 +71,32 @@ def test_inspect__says_what_is_wrong(tmp_path: Path) -> None:
         inspect(tmp_path / "a.zip")
     with pytest.raises(SourceError, match="expected DICOM images below"):
         inspect(tmp_path)
+
+
+def test_inspect__accounts_for_files_that_are_no_images(tmp_path: Path) -> None:
+    """A row for each kind of reason, and no series of the exam is lost."""
+    path = make_exam(tmp_path, 1, contrasts=["fat"])
+    content = members(path)
+    write_members(path, {**content, "a.dcm": b"", "b.dcm": b"", "notes.txt": b"he moved"})
+    table = inspect(path)
+    rows = table[table["slices"] == 0]
+    assert table["used"].sum() == 1
+    assert (rows["slab"] == 0).all()
+    assert not rows["used"].any()
+    assert any(reason.startswith("2 files are no images, such as a.dcm: ") for reason in rows["reason"])
+    assert any(reason.startswith("notes.txt is no image: ") for reason in rows["reason"])
+
+
+def test_inspect__says_what_each_slab_amounts_to(tmp_path: Path, threads: Client) -> None:
+    """Of a zip by its four images, of a store by those that it keeps."""
+    path = make_exam(tmp_path / "dixon", 1, slabs=(5,), contrasts=["fat", "water"])
+    edit(path, lambda image: None if image.InstanceNumber == 7 else image)
+    assert inspect(path).attrs["slabs"][5] == (
+        "incomplete, missing_slices: no in_phase and no opposed_phase image; fat lacks 1 of 72 slices; "
+        "water lacks 1 of 72 slices"
+    )
+    assert inspect(path).attrs["slabs"][6] == "absent"
+    convert(tmp_path / "dixon", tmp_path / "s.zarr", slabs=(5,), client=threads)
+    assert inspect(tmp_path / "s.zarr", eid=1).attrs["slabs"] == {
+        5: "incomplete, missing_slices, manifest_mismatch: fat lacks 1 of 72 slices; water lacks 1 of 72 slices"
+    }
