@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any, Self
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.spatialimages import HeaderDataError
 
 from bmx.errors import SourceError
 from bmx.sources.places import open_place
@@ -26,9 +28,11 @@ _HEAD = 4096
 """Bytes to fetch for a header; 540 are needed, compressed or not."""
 _CLASSES: dict[int, Any] = {348: nib.Nifti1Image, 540: nib.Nifti2Image}
 """By the size of their headers, which every NIfTI file begins with."""
-_MAX_BYTES = 1 << 30
+_MAX_BYTES = 1 << 28
 """More voxels than this are no slab: a header that claims so is damaged, or meant to exhaust memory."""
 _LPS = ("L", "P", "S")
+_DAMAGE = (HeaderDataError, ValueError, OverflowError, TypeError)
+"""What nibabel and NumPy raise at headers that make no sense (found by fuzzing)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +66,23 @@ class NiftiImage:
                 head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
             except zlib.error as exc:
                 raise SourceError(f"{where}: expected a NIfTI file, found damaged gzip data ({exc})") from exc
-        header = _header(head, where)
+        try:
+            with np.errstate(all="ignore"):  # what overflows is refused below
+                return cls._from_header(_header(head, where), where)
+        except _DAMAGE as exc:
+            raise SourceError(f"{where}: the NIfTI header is damaged ({exc})") from exc
+
+    @classmethod
+    def _from_header(cls, header: Any, where: str) -> Self:
         shape = tuple(map(int, header.get_data_shape()))
         if len(shape) < 3 or any(size != 1 for size in shape[3:]) or min(shape) < 1:
             raise SourceError(f"{where}: expected one volume of three axes, found {_times(shape)}")
-        if header.get_data_dtype().kind not in "iuf":
-            raise SourceError(f"{where}: expected numbers as voxels, found {header.get_data_dtype()}")
-        needed = int(header["vox_offset"]) + int(np.prod(shape)) * header.get_data_dtype().itemsize
+        dtype = header.get_data_dtype()
+        if dtype.kind not in "iuf":
+            raise SourceError(f"{where}: expected numbers as voxels, found {dtype}")
+        needed = int(header["vox_offset"]) + math.prod(shape) * dtype.itemsize
         if needed > _MAX_BYTES:
-            raise SourceError(f"{where}: expected a slab, found {_times(shape)} voxels")
+            raise SourceError(f"{where}: expected a slab, found {_times(shape)} voxels of {dtype}")
         description = bytes(header["descrip"].item()).rstrip(b"\0").decode(errors="replace")
         return cls(where, (shape[0], shape[1], shape[2]), _affine(header, where), description, needed)
 
@@ -102,8 +114,12 @@ class NiftiImage:
             raise SourceError(
                 f"{self.where}: expected {self.bytes_needed} bytes, found {len(content)}: it is cut short"
             )
-        image = _CLASSES[_header_size(content)].from_bytes(content)
-        values = np.asarray(image.dataobj).reshape(self.stored_shape)
+        try:
+            with np.errstate(all="ignore"):
+                image = _CLASSES[_header_size(content)].from_bytes(content)
+                values = np.asarray(image.dataobj).reshape(self.stored_shape)
+        except _DAMAGE as exc:
+            raise SourceError(f"{self.where}: the NIfTI file is damaged ({exc})") from exc
         turned = nib.orientations.apply_orientation(values, self._order)
         return np.ascontiguousarray(turned.transpose(2, 1, 0))
 
@@ -129,10 +145,7 @@ def _header(head: bytes, where: str) -> Any:
     size = _header_size(head)
     if size not in _CLASSES or len(head) < size:
         raise SourceError(f"{where}: expected a NIfTI file, found {len(head)} bytes that don't begin like one")
-    try:
-        return _CLASSES[size].header_class.from_fileobj(io.BytesIO(head))
-    except (nib.spatialimages.HeaderDataError, ValueError) as exc:
-        raise SourceError(f"{where}: the NIfTI header is damaged ({exc})") from exc
+    return _CLASSES[size].header_class.from_fileobj(io.BytesIO(head))
 
 
 def _header_size(content: bytes) -> int:
@@ -145,11 +158,8 @@ def _affine(header: Any, where: str) -> npt.NDArray[np.float64]:
     """Place of the voxels, from the sform where there is one, else from the qform, as nibabel does."""
     if not int(header["sform_code"]) and not int(header["qform_code"]):
         raise SourceError(f"{where}: expected a place in space, but sform_code and qform_code are both 0")
-    try:
-        affine = np.asarray(header.get_best_affine(), np.float64)
-    except (nib.spatialimages.HeaderDataError, ValueError) as exc:
-        raise SourceError(f"{where}: the NIfTI header is damaged ({exc})") from exc
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < np.finfo(np.float32).eps:
+    affine = np.asarray(header.get_best_affine(), np.float64)
+    if not np.isfinite(affine).all() or np.isnan(nib.orientations.io_orientation(affine)).any():
         raise SourceError(f"{where}: expected an affine that can be inverted, found {affine[:3].tolist()}")
     return affine
 
