@@ -66,6 +66,7 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
         images = {f"{name}_{contrast}": slab[contrast] for contrast in sorted(IMAGES & set(map(str, slab.data_vars)))}
         if drawn is not None and name in drawn.children:
             mask = drawn[f"{name}/mask"]
+            assert isinstance(mask, xr.DataArray)
             images |= {str(region): mask.sel(region=region) for region in mask["region"].to_numpy()}
         count, affine = int(slab["native_slices"]), slab["affine"].to_numpy()
         for label, image in images.items():

@@ -33,6 +33,7 @@ from bmx.store.withdrawal import REASON
 from bmx.variables import MEASUREMENT_STATUS, SLAB_STATUS
 from tests.cohorts import PAIR
 from tests.exams import affine, images, make_exam
+from tests.s3 import objects, serve_s3, upload
 from tests.traces import encoded_volumes, find_traces, own_pieces
 
 EIDS = (4000017, 4000029, 4000031, 4000043, 4000057)
@@ -377,16 +378,34 @@ def test_withdraw__finishes_wherever_it_was_killed(made: Path, tmp_path: Path) -
 def test_withdraw__works_behind_urls(made: Path, tmp_path: Path, threads: Client) -> None:
     """Store, masks and results in an object store; here, one in memory."""
     memory, bucket = fsspec.filesystem("memory"), f"/{tmp_path.name}"
-    memory.put(str(made) + "/", bucket, recursive=True)
-    for plan in memory.glob(f"{bucket}/*.work/plan.json"):
-        memory.pipe_file(plan, memory.cat_file(plan).replace(str(made).encode(), f"memory:/{bucket}".encode()))
     url = f"memory:/{bucket}"
-    report = withdraw(f"{url}/s.zarr", GONE, results=[f"{url}/r.zarr"])
-    assert report.erased == 2
+    memory.put(f"{moved(made, tmp_path, url)}/", bucket, recursive=True)
+    assert withdraw(f"{url}/s.zarr", GONE, results=[f"{url}/r.zarr"]).erased == 2
     memory.get(bucket, str(tmp_path / "back"), recursive=True)
     assert all(traces(tmp_path / "back", eid, tmp_path / "scratch") == [] for eid in GONE)
     assert open_store(f"{url}/s.zarr")["participant"].to_numpy().tolist() == [4000017, -2, 4000031, 4000043, -5]
     assert convert(f"{url}/dixon", f"{url}/s.zarr", client=threads).done == 0
+
+
+def test_withdraw__works_on_s3(made: Path, tmp_path: Path, threads: Client) -> None:
+    """A server that keeps listings apart from what was written a moment ago."""
+    with serve_s3() as bucket:
+        upload(moved(made, tmp_path, f"{bucket}/cohort"), f"{bucket}/cohort")
+        assert withdraw(f"{bucket}/cohort/s.zarr", GONE, results=[f"{bucket}/cohort/r.zarr"]).erased == 2
+        for name, content in objects(f"{bucket}/cohort").items():
+            (tmp_path / "back" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "back" / name).write_bytes(content)
+        assert convert(f"{bucket}/cohort/dixon", f"{bucket}/cohort/s.zarr", client=threads).done == 0
+    assert all(traces(tmp_path / "back", eid, tmp_path / "scratch") == [] for eid in GONE)
+    assert open_results(tmp_path / "back/r.zarr")["participant"].to_numpy().tolist()[1::3] == [-2, -5]
+
+
+def moved(made: Path, tmp_path: Path, url: str) -> Path:
+    """A copy whose plans name places below a URL, to be put there."""
+    folder = copy(made, tmp_path / "moved")
+    for plan in folder.glob("*.work/plan.json"):
+        plan.write_text(plan.read_text().replace(str(made), url).replace(str(folder), url))
+    return folder
 
 
 def test_withdraw__clears_pictures_and_logs(cohort: Path, tmp_path: Path) -> None:
