@@ -7,6 +7,9 @@ from types import ModuleType
 
 from bmx.errors import BmxError
 
+_OF_PROTOCOL = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
+"""Kinds of URL that need a package which bmx doesn't bring by itself, and the extra that does."""
+
 
 def require(module: str, *, extra: str, why: str) -> ModuleType:
     """Import a package that an extra of bmx brings.
@@ -37,3 +40,16 @@ def require(module: str, *, extra: str, why: str) -> ModuleType:
         if exc.name != module:
             raise
         raise BmxError(f"{why} needs the package {module}: pip install 'bmx[{extra}]'") from exc
+
+
+def require_for(place: str) -> None:
+    """Make sure that the package for a path or URL is there, before fsspec or Zarr miss it in words of their own.
+
+    Examples
+    --------
+    >>> require_for("dixon/1000001_20201_2_0.zip")
+    """
+    protocol, mark, _ = place.partition("://")
+    if mark and protocol in _OF_PROTOCOL:
+        module, extra = _OF_PROTOCOL[protocol]
+        require(module, extra=extra, why=place)

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from fsspec.implementations.local import LocalFileSystem
 
+from bmx._optional import require_for
 from bmx.errors import StoreError
 from bmx.partitions.plan import Plan
 
@@ -39,6 +40,7 @@ class WorkFolder:
 
     def __init__(self, url: str | Path) -> None:
         self.url = str(url).rstrip("/")
+        require_for(self.url)
         self._fs, self._root = fsspec.core.url_to_fs(self.url)
 
     @classmethod

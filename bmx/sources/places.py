@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import fsspec
 
-from bmx._optional import require
+from bmx._optional import require_for
 from bmx.acquisition import UKB_FIELD
 from bmx.errors import SourceError
 
@@ -15,9 +15,6 @@ STEM = rf"(?P<eid>\d+)_{UKB_FIELD}_(?P<instance>\d+)_\d+"
 """Pattern of `EID_20201_I_0`: who, and at which imaging visit. No file says this anywhere else."""
 
 _STEM = re.compile(STEM)
-
-_EXTRAS = {"s3": "s3fs", "s3a": "s3fs"}
-"""Kinds of URL that need a package which bmx doesn't bring by itself, but its extra `s3` does."""
 
 
 def open_place(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -31,9 +28,7 @@ def open_place(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     BmxError
         If the kind of URL needs a package that isn't installed.
     """
-    protocol, mark, _ = url.partition("://")
-    if mark and protocol in _EXTRAS:
-        require(_EXTRAS[protocol], extra="s3", why=f"reading {url}")
+    require_for(url)
     fs, path = fsspec.core.url_to_fs(url)
     return fs, str(path)
 

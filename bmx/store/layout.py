@@ -12,6 +12,7 @@ import zarr
 from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError, ZarrUserWarning
 
+from bmx._optional import require_for
 from bmx.errors import StoreError
 from bmx.variables import Variable
 
@@ -127,6 +128,7 @@ def find_store(url: str, name: str, version: int) -> zarr.Group | None:
     StoreError
         If what is there isn't of this format and version.
     """
+    require_for(url)
     try:
         root = zarr.open_group(url, mode="r", zarr_format=3)
     except (FileNotFoundError, GroupNotFoundError):

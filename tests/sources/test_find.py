@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bmx import _optional
-from bmx.errors import BmxError, SourceError
-from bmx.sources import places
+from bmx.errors import SourceError
 from bmx.sources.find import find_layout, source_of
 
 ZIP, SLAB, EXAM = "1000001_20201_2_0.zip", "1000001_20201_2_0_slab_2_fat.nii.gz", "1000001_20201_2_0"
@@ -73,17 +71,6 @@ def test_find_layout__sees_what_was_added_since(tmp_path: Path) -> None:
     place(tmp_path, SLAB)
     with pytest.raises(SourceError, match="exams of one kind"):
         find_layout(str(tmp_path))
-
-
-def test_open_place__names_the_extra_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """fsspec alone would say that it lacks s3fs, but not how bmx brings it."""
-
-    def absent(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.setattr(_optional.importlib, "import_module", absent)
-    with pytest.raises(BmxError, match=r"reading s3://bucket/dixon needs the package s3fs: pip install 'bmx\[s3\]'"):
-        places.open_place("s3://bucket/dixon")
 
 
 def test_source_of__keeps_to_the_visit() -> None:
