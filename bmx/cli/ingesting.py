@@ -12,7 +12,9 @@ from bmx.cli.app import Workers, app, contrast_names, numbers
 if TYPE_CHECKING:
     from bmx.ingest.conversion import ConvertReport
 
-Source = Annotated[str, typer.Argument(help="Folder (or URL) of EID_20201_2_0.zip files.")]
+Source = Annotated[
+    str, typer.Argument(help="Folder (or URL) of EID_20201_2_0.zip files, or of such exams as NIfTI or DICOM.")
+]
 Store = Annotated[str, typer.Argument(help="Where the store goes, something.zarr.")]
 Slabs = Annotated[
     str | None, typer.Option(help="Slabs to keep, 2,4,5; by default all, or those that the store was begun with.")

@@ -69,6 +69,10 @@ def convert(
 ) -> ConvertReport:
     """Turn a folder of `EID_20201_I_0.zip` archives into a store for `bmx.open_store`.
 
+    Exams may also be kept as NIfTI files `EID_20201_I_0_slab_N_CONTRAST.nii.gz` (N from 1 to 6; CONTRAST fat, water,
+    in_phase, opposed_phase, or F, W, in, opp) as `bmx.export` writes them, or as folders `EID_20201_I_0` of DICOM
+    files. One folder holds one kind; its names say which.
+
     Call it again after any interruption: only what is missing is done, and a finished store is left
     alone. Participants whose archives were added to the folder go to the end of the store; those it
     holds stay as they are, even if their archives are gone.

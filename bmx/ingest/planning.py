@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import fsspec
 import numpy as np
 
 from bmx.acquisition import SLABS, ContrastName
@@ -24,6 +23,7 @@ from bmx.partitions.cluster import worker_count
 from bmx.partitions.engine import log_name
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder
+from bmx.sources.find import exam_bytes
 from bmx.store.slabs import stored_bytes
 
 if TYPE_CHECKING:
@@ -92,11 +92,9 @@ def plan(
 
 def _archive_bytes(places: Sequence[str]) -> int:
     """Bytes of all archives, from the mean of some."""
-    sizes = []
-    for place in _spread([place for place in places if place], _SAMPLE):  # who has withdrawn has none
-        fs, path = fsspec.core.url_to_fs(place)
-        if fs.exists(path):  # of a participant that the store holds, the archive may be gone
-            sizes.append(fs.du(path))
+    asked = _spread([place for place in places if place], _SAMPLE)  # who has withdrawn has none
+    # Of a participant that the store holds, the archive may be gone.
+    sizes = [size for place in asked if (size := exam_bytes(place))]
     return round(statistics.mean(sizes) * len(places)) if sizes else 0
 
 

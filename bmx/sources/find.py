@@ -13,7 +13,7 @@ from bmx.acquisition import UKB_FIELD
 from bmx.errors import SourceError
 from bmx.sources.base import Source
 from bmx.sources.dicom_folder import DicomFolders
-from bmx.sources.nifti_folder import NiftiFolder, split_name
+from bmx.sources.nifti_folder import NiftiFolder, files_of, split_name
 from bmx.sources.places import STEM, open_place, split_stem
 from bmx.sources.ukb_zip import UkbZips
 
@@ -71,6 +71,14 @@ def find_layout(url: str) -> Layout:
 def source_of(url: str, *, layout: Layout, instance: int) -> Source:
     """Give the source whose exams are kept in this way."""
     return _SOURCES[layout](url, instance=instance)
+
+
+def exam_bytes(where: str) -> int:
+    """Bytes of one exam as its source keeps it, zip, folder or files; 0 if it is gone."""
+    fs, path = open_place(where)
+    if fs.exists(path):
+        return int(fs.du(path))
+    return sum(int(fs.size(open_place(file)[1])) for _, file in files_of(where))
 
 
 def _names(fs: fsspec.AbstractFileSystem, root: str) -> Iterator[tuple[str, Layout | None]]:

@@ -108,7 +108,7 @@ class NiftiExam:
         self.irregularities: list[str] = []
         self.rejected: dict[str, str] = {}
         self.refused: dict[int, str] = {}
-        self._paths = dict(sorted(_files_of(where)))
+        self._paths = dict(sorted(files_of(where)))
         if not self._paths:
             raise SourceError(f"expected NIfTI files called {PurePosixPath(where).name}_slab_N_CONTRAST, found none")
         self._images: dict[str, NiftiImage] = {}
@@ -195,8 +195,8 @@ class NiftiExam:
             self.refused[slab] = f"{earlier}; {problem}" if earlier else problem
 
 
-def _files_of(where: str) -> Iterator[tuple[str, str]]:
-    """Name and address of each file of the exam at this address."""
+def files_of(where: str) -> Iterator[tuple[str, str]]:
+    """Give name and address of each file of the exam at this address; none if they are gone."""
     fs, place = open_place(where)
     folder, stem = str(PurePosixPath(place).parent), PurePosixPath(place).name
     if PurePosixPath(folder).name == _SCATTERED:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bmx.errors import SourceError
-from bmx.sources.find import find_layout, source_of
+from bmx.sources.find import exam_bytes, find_layout, source_of
 
 ZIP, SLAB, EXAM = "1000001_20201_2_0.zip", "1000001_20201_2_0_slab_2_fat.nii.gz", "1000001_20201_2_0"
 
@@ -77,3 +77,19 @@ def test_source_of__keeps_to_the_visit() -> None:
     """What the plan of a conversion says is what its tasks read."""
     for layout in ("zip", "nifti", "dicom"):
         assert source_of("somewhere", layout=layout, instance=3).instance == 3  # type: ignore[attr-defined]
+
+
+def test_exam_bytes__of_each_layout(tmp_path: Path) -> None:
+    """What a forecast of a conversion begins with."""
+    for name, size in ((f"zip/{ZIP}", 10), (f"dicom/{EXAM}/1/a", 20), (f"dicom/{EXAM}/b", 30), (f"nifti/{SLAB}", 40)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+    (tmp_path / "nifti" / SLAB.replace("fat", "water")).write_bytes(bytes(5))
+    (tmp_path / "nifti" / SLAB.replace("1000001", "1000002")).write_bytes(bytes(999))
+    found = {}
+    for layout in ("zip", "dicom", "nifti"):
+        (where, *_) = source_of(str(tmp_path / layout), layout=layout, instance=2).list_exams().values()
+        found[layout] = exam_bytes(where)
+    assert found == {"zip": 10, "dicom": 50, "nifti": 45}
+    assert exam_bytes(str(tmp_path / "gone" / EXAM)) == 0
