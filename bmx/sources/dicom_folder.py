@@ -64,6 +64,7 @@ class FolderExam:
         self._fs, self._root = open_place(self.where)
         self._names = sorted(str(PurePosixPath(path).relative_to(self._root)) for path in self._fs.find(self._root))
         self.headers: list[Header] = []
+        self._fetched: dict[str, bytes | Exception] = {}
         self.rejected: dict[str, str] = {}
         manifests = [name for name in self._names if PurePosixPath(name).name in MANIFESTS]
         files = [name for name in self._names if name not in manifests]
@@ -75,8 +76,14 @@ class FolderExam:
         self.irregularities = check_manifests([self._fs.cat_file(self._path(name)) for name in manifests], present)
 
     def pixels(self, header: Header) -> IntVolume:
-        """Read one image, (y, x) uint16."""
-        return read_pixels(self._fs.cat_file(self._path(header.where)), header)
+        """Read one image, (y, x) uint16; all files of its series are fetched together and kept until another's."""
+        if header.where not in self._fetched:
+            names = [other.where for other in self.headers if other.series_uid == header.series_uid]
+            self._fetched = dict(zip(names, self._fetch(names, end=None), strict=True))
+        content = self._fetched[header.where]
+        if isinstance(content, Exception):
+            raise content
+        return read_pixels(content, header)
 
     def digest(self) -> str:
         """BLAKE2 digest of the names and contents of all files."""
@@ -92,12 +99,10 @@ class FolderExam:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is kept open."""
+        self._fetched.clear()
 
     def _read_headers(self, names: list[str]) -> None:
-        count = len(names)
-        heads = self._fs.cat_ranges([self._path(name) for name in names], [0] * count, [_HEAD] * count)
-        for name, head in zip(names, heads, strict=True):
+        for name, head in zip(names, self._fetch(names, end=_HEAD), strict=True):
             # Object stores refuse a range of an empty file; anything worse is raised by reading the whole.
             if isinstance(head, Exception) or (looks_like_dicom(head) and isinstance(scan(head, name), GaveUp)):
                 head = self._fs.cat_file(self._path(name))
@@ -106,6 +111,14 @@ class FolderExam:
                 self.rejected[name] = found
             else:
                 self.headers.append(found)
+
+    def _fetch(self, names: list[str], *, end: int | None) -> list[bytes | Exception]:
+        """Give the beginnings of several files; what went wrong in place of those that can't be had."""
+        count = len(names)
+        found: list[bytes | Exception] = self._fs.cat_ranges(
+            [self._path(name) for name in names], [0] * count, [end] * count, on_error="return"
+        )
+        return found
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
