@@ -59,13 +59,23 @@ class Member:
     is_deflated: bool
 
 
+def read_archive(where: str) -> bytes:
+    """Read a file from a path or URL, whole; SourceError if no exam is so large."""
+    fs, path = open_place(where)
+    size = int(fs.size(path) or 0)
+    if size > MOST_BYTES:
+        raise SourceError(f"expected an archive of at most {MOST_BYTES} bytes, found {size}")
+    content: bytes = fs.cat_file(path)
+    return content
+
+
 class Archive:
-    """One archive, read once and whole.
+    """The members of one archive.
 
     Parameters
     ----------
-    where : str
-        Path or URL.
+    content : bytes
+        The archive, from `read_archive`.
 
     Raises
     ------
@@ -73,12 +83,7 @@ class Archive:
         If it isn't a zip, or claims more than an exam can have.
     """
 
-    def __init__(self, where: str) -> None:
-        fs, path = open_place(where)
-        size = int(fs.size(path) or 0)
-        if size > MOST_BYTES:
-            raise SourceError(f"expected an archive of at most {MOST_BYTES} bytes, found {size}")
-        content: bytes = fs.cat_file(path)
+    def __init__(self, content: bytes) -> None:
         self._content = content
         self.members: Mapping[str, Member]
         self.rejected: Mapping[str, str]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from bmx.sources.header import Header
@@ -26,6 +27,9 @@ from bmx.sources.tag_sequences import (
     skip_sequence,
 )
 from bmx.sources.tag_values import Unusual, numbers, optional_number, short, text, texts, uid, whole_number
+
+Place = tuple[int, int, int]
+"""A tag, and where its value begins and ends."""
 
 
 class GaveUp(Enum):
@@ -45,6 +49,8 @@ class Scan:
     pixel_bytes: int
     is_plain: bool
     """Whether the pixels are unsigned 16-bit integers, as many as the image has, with nothing encapsulated."""
+    varying: tuple[Place, ...]
+    """Values that may differ between slices of one series; `bmx.sources.tag_template` uses them."""
 
 
 SERIES_UID: Final = 0x0020000E
@@ -53,17 +59,25 @@ COLUMNS: Final = 0x00280011
 BITS_ALLOCATED: Final = 0x00280100
 PIXEL_REPRESENTATION: Final = 0x00280103
 PIXEL_DATA: Final = 0x7FE00010
+INSTANCE_NUMBER: Final = 0x00200013
+POSITION: Final = 0x00200032
+_IMAGE_UID: Final = 0x00020003
 _SYNTAX: Final = 0x00020010
 
 _WANTED: Final = {
     CHARACTER_SET: b"CS", 0x00080008: b"CS", 0x00080020: b"DA", 0x00080022: b"DA", 0x00080031: b"TM",
     0x00080032: b"TM", 0x0008103E: b"LO", 0x00180081: b"DS", 0x00180087: b"DS", 0x00181030: b"LO",
-    0x0020000D: b"UI", SERIES_UID: b"UI", 0x00200011: b"IS", 0x00200012: b"IS", 0x00200013: b"IS",
-    0x00200032: b"DS", 0x00200037: b"DS", 0x00204000: b"LT", ROWS: b"US", COLUMNS: b"US", 0x00280030: b"DS",
+    0x0020000D: b"UI", SERIES_UID: b"UI", 0x00200011: b"IS", 0x00200012: b"IS", INSTANCE_NUMBER: b"IS",
+    POSITION: b"DS", 0x00200037: b"DS", 0x00204000: b"LT", ROWS: b"US", COLUMNS: b"US", 0x00280030: b"DS",
     BITS_ALLOCATED: b"US", PIXEL_REPRESENTATION: b"US",
 }  # fmt: skip
 """Tags that are read, and how the standard says that they are written."""
 
+_VARYING = frozenset(
+    [INSTANCE_NUMBER, POSITION, 0x00080012, 0x00080013, 0x00080018, 0x00080023, 0x00080033, 0x00201041,
+     0x00280106, 0x00280107, 0x00281050, 0x00281051]
+)  # fmt: skip
+"""Tags that differ between slices of one series: names and times of images, places, ranges of their values."""
 _META = frozenset(b"AE OB SH UI UL".split())
 """Kinds that occur in meta information."""
 _PLAIN_CHARACTERS = {b"", b"ISO_IR 6", b"ISO_IR 100", b"ISO_IR 192"}
@@ -90,17 +104,18 @@ def scan(content: bytes, where: str) -> Scan | GaveUp:
         Or `GaveUp.CUT` if more bytes may help, `GaveUp.UNUSUAL` if they won't. It never raises.
     """
     try:
-        begin, syntax = _skip_meta(content)
+        varying: list[Place] = []
+        begin, syntax = _skip_meta(content, varying)
         is_explicit = _is_explicit(content, begin, syntax)
-        values, start, size = _elements(content, begin, is_explicit)
-        return _scan(values, start, size, where)
+        values, start, size = _elements(content, begin, is_explicit, varying)
+        return _scan(values, start, size, where, tuple(varying))
     except Cut:
         return GaveUp.CUT
     except Unusual:
         return GaveUp.UNUSUAL
 
 
-def _skip_meta(content: bytes) -> tuple[int, bytes | None]:
+def _skip_meta(content: bytes, varying: list[Place]) -> tuple[int, bytes | None]:
     """Offset of the data set, and the transfer syntax that the meta information names; None without any."""
     position = 132 if content[128:132] == b"DICM" else 0
     syntax: bytes | None = None
@@ -129,6 +144,8 @@ def _skip_meta(content: bytes) -> tuple[int, bytes | None]:
                 raise Cut
             syntax = content[start : start + length].rstrip(b"\0")
         last, position = tag, start + length
+        if tag == _IMAGE_UID:
+            varying.append((tag, start, position))
 
 
 def _is_explicit(content: bytes, begin: int, syntax: bytes | None) -> bool:
@@ -150,25 +167,26 @@ def _is_explicit(content: bytes, begin: int, syntax: bytes | None) -> bool:
     return explicit
 
 
-def _elements(content: bytes, position: int, is_explicit: bool) -> tuple[dict[int, bytes], int, int]:
+def _elements(
+    content: bytes, position: int, is_explicit: bool, varying: list[Place]
+) -> tuple[dict[int, bytes], int, int]:
     """Values of the wanted tags, offset and number of bytes of the pixels."""
     values: dict[int, bytes] = {}
+    kind: bytes | None
     end, last, undefined = len(content) - 12, 0, False
     while True:
         if position > end:
             raise Cut
-        start = position + 8
         if is_explicit:
-            group, element, kind, length = explicit_element(content, position)
-            if kind in LONG:
-                (length,) = long_length(content, start)
-                start += 4
-            elif kind not in SHORT:
-                raise Unusual
+            tag, kind, is_long, is_wanted, varies = _explicit_tag(content[position : position + 6])
         else:
-            kind = None
-            group, element, length = implicit_element(content, position)
-        tag = group << 16 | element
+            tag, kind, is_long, is_wanted, varies = _implicit_tag(content[position : position + 4])
+        if is_long:
+            start = position + (12 if is_explicit else 8)
+            (length,) = long_length(content, start - 4)
+        else:
+            start = position + 8
+            length = content[position + 6] | content[position + 7] << 8
         if tag <= last:
             raise Unusual
         last = tag
@@ -178,11 +196,10 @@ def _elements(content: bytes, position: int, is_explicit: bool) -> tuple[dict[in
             position, undefined = skip_sequence(content, start, tag, kind), True
             continue
         position = start + length
-        wanted = _WANTED.get(tag)
-        if wanted is not None:
-            if kind is not None and kind != wanted:
-                raise Unusual
+        if is_wanted:
             values[tag] = content[start:position]
+        if varies:
+            varying.append((tag, start, position))
     if undefined and content.count(ITEM_BYTES, 0, start) > MOST_ITEMS:
         raise Unusual
     if tag != PIXEL_DATA or length == UNDEFINED or kind not in (None, b"OW", b"OB"):
@@ -190,12 +207,41 @@ def _elements(content: bytes, position: int, is_explicit: bool) -> tuple[dict[in
     return values, start, length
 
 
-def _scan(values: dict[int, bytes], start: int, size: int, where: str) -> Scan:
+@lru_cache(maxsize=4096)
+def _explicit_tag(begin: bytes) -> tuple[int, bytes, bool, bool, bool]:
+    """What the first six bytes of an element say: tag, kind, and whether its length is long, it is wanted, it varies.
+
+    A file has fifty elements, an exam the same fifty a thousand times.
+    """
+    group, element, kind, _ = explicit_element(begin + b"\0\0")
+    tag = group << 16 | element
+    wanted = _WANTED.get(tag)
+    if kind not in SHORT and kind not in LONG:
+        raise Unusual
+    if wanted is not None and kind != wanted:
+        raise Unusual
+    return tag, kind, kind in LONG, wanted is not None, _varies(tag)
+
+
+@lru_cache(maxsize=4096)
+def _implicit_tag(begin: bytes) -> tuple[int, None, bool, bool, bool]:
+    """The same for the first four bytes of an element that doesn't say what kind of value it has."""
+    group, element, _ = implicit_element(begin + b"\0\0\0\0")
+    tag = group << 16 | element
+    return tag, None, True, tag in _WANTED, _varies(tag)
+
+
+def _varies(tag: int) -> bool:
+    """Whether slices of one series may differ in it; private elements may."""
+    return tag in _VARYING or tag >> 16 & 1 == 1
+
+
+def _scan(values: dict[int, bytes], start: int, size: int, where: str, varying: tuple[Place, ...]) -> Scan:
     if values.get(CHARACTER_SET, b"").rstrip(b" ") not in _PLAIN_CHARACTERS:
         raise Unusual
     get = values.get
     between_rows, between_columns = numbers(get(0x00280030), 2)
-    x, y, z = numbers(get(0x00200032), 3)
+    x, y, z = numbers(get(POSITION), 3)
     row_x, row_y, row_z, column_x, column_y, column_z = numbers(get(0x00200037), 6)
     date = text(get(0x00080022)) or text(get(0x00080020))
     time = text(get(0x00080032)) or text(get(0x00080031))
@@ -205,7 +251,7 @@ def _scan(values: dict[int, bytes], start: int, size: int, where: str) -> Scan:
         study_uid=text(get(0x0020000D)),
         series_number=whole_number(get(0x00200011)),
         acquisition_number=whole_number(get(0x00200012)),
-        instance_number=whole_number(get(0x00200013)),
+        instance_number=whole_number(get(INSTANCE_NUMBER)),
         description=text(get(0x0008103E)) or text(get(0x00181030)),
         image_type=texts(get(0x00080008)),
         echo_time_ms=optional_number(get(0x00180081)),
@@ -224,4 +270,4 @@ def _scan(values: dict[int, bytes], start: int, size: int, where: str) -> Scan:
         and get(BITS_ALLOCATED) == b"\x10\0"
         and get(PIXEL_REPRESENTATION) == b"\0\0"
     )
-    return Scan(header, start, size, is_plain)
+    return Scan(header, start, size, is_plain, varying)

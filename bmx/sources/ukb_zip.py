@@ -14,17 +14,18 @@ import numpy as np
 
 from bmx.acquisition import UKB_FIELD
 from bmx.errors import SourceError
-from bmx.sources.archive import Archive
+from bmx.sources.archive import Archive, read_archive
 from bmx.sources.dicom_tags import header_or_reason, looks_like_dicom, read_pixels
 from bmx.sources.header import Header
 from bmx.sources.manifest import MANIFESTS, check_manifests
 from bmx.sources.places import STEM, address_of, one_each, open_place
 from bmx.sources.plausible import implausible
-from bmx.sources.tag_reader import GaveUp, scan
+from bmx.sources.tag_reader import GaveUp
+from bmx.sources.tag_template import HeaderReader
 from bmx.types import IntVolume
 
 _NAME = re.compile(rf"{STEM}\.zip")
-_HEAD = 4096
+_HEAD = 2048
 """Bytes of a file to look at first; where headers are longer, the next files begin with what was needed."""
 _LONGER = 4
 """How much more to look at when that wasn't enough."""
@@ -64,26 +65,33 @@ class UkbZips:
 
 
 class ZipExam:
-    """One archive, read in memory: nothing is unpacked to disk."""
+    """One archive, read in memory: nothing is unpacked to disk.
 
-    def __init__(self, where: str) -> None:
+    Parameters
+    ----------
+    where : path or URL
+    content : its bytes, if they are at hand
+    """
+
+    def __init__(self, where: str, content: bytes | None = None) -> None:
         self.where = where
-        self._archive = Archive(where)
+        self._archive = Archive(read_archive(where) if content is None else content)
         self._plain: dict[str, int] = {}
         """Where the pixels of a file begin that are as plain as pixels can be."""
         self._head = _HEAD
+        self._reader = HeaderReader()
         self.headers: list[Header] = []
         self.rejected: dict[str, str] = dict(self._archive.rejected)
         manifests: list[bytes] = []
         for name in self._archive.members:
-            found = self._examine(name) if PurePosixPath(name).name not in MANIFESTS else self._read_manifest(name)
+            found = self._examine(name) if _base(name) not in MANIFESTS else self._read_manifest(name)
             if isinstance(found, Header):
                 self.headers.append(found)
             elif isinstance(found, bytes):
                 manifests.append(found)
             else:
                 self.rejected[name] = found
-        self.irregularities = check_manifests(manifests, [PurePosixPath(header.where).name for header in self.headers])
+        self.irregularities = check_manifests(manifests, [_base(header.where) for header in self.headers])
 
     def pixels(self, header: Header) -> IntVolume:
         """Read one image, (y, x) uint16."""
@@ -113,7 +121,7 @@ class ZipExam:
             asked = self._head
             while True:
                 head = self._archive.head(name, asked)
-                found = scan(head, name)
+                found = self._reader.scan(head, name)
                 if found is not GaveUp.CUT or len(head) >= size:
                     break
                 asked *= _LONGER
@@ -132,3 +140,8 @@ class ZipExam:
             return self._archive.read(name)
         except SourceError as exc:
             return str(exc)
+
+
+def _base(name: str) -> str:
+    """The name of a member without folders."""
+    return name.rpartition("/")[2]

@@ -18,7 +18,7 @@ from bmx.acquisition import CONTRASTS
 from bmx.errors import SourceError
 from bmx.ingest.conversion import convert
 from bmx.ingest.identify import identify
-from bmx.sources.archive import LARGEST_MEMBER, Archive
+from bmx.sources.archive import LARGEST_MEMBER, Archive, read_archive
 from bmx.sources.base import Exam
 from bmx.sources.dicom_tags import header_by_pydicom, read_pixels
 from bmx.sources.plausible import implausible
@@ -85,7 +85,7 @@ def read_whole(exam: Exam) -> int:
 
 def compare_with_pydicom(exam: Exam) -> None:
     """Oracle: whatever was read from an intact file is what pydicom reads from it."""
-    archive = Archive(exam.where)
+    archive = Archive(read_archive(exam.where))
     for header in exam.headers:
         try:
             content = archive.read(header.where)

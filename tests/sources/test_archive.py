@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bmx.errors import SourceError
-from bmx.sources.archive import LARGEST_MEMBER, Archive
+from bmx.sources.archive import LARGEST_MEMBER, Archive, read_archive
 from tests.hostile import Entry, archive, entry
 
 TEXT = b"In the beginning was the image. " * 1000
@@ -21,7 +21,7 @@ TEXT = b"In the beginning was the image. " * 1000
 def opened(folder: Path, content: bytes) -> Archive:
     path = folder / "a.zip"
     path.write_bytes(content)
-    return Archive(str(path))
+    return Archive(read_archive(str(path)))
 
 
 @given(
