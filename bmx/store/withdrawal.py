@@ -144,16 +144,21 @@ def _drop_series(group: zarr.Group, eids: Collection[int], scratch: WorkFolder) 
     who = group[_WHO]
     assert isinstance(who, zarr.Array)
     gone = np.isin(np.asarray(who[:]), np.fromiter(eids, np.int64, len(eids)))
-    columns = [array for _, array in group.arrays() if array.basename != _WHO]
+    # Once the last column is under way, its own rows don't tell any more which rows of the others are to go.
+    others_done = scratch.read_file(_kept_file(who)) is not None
+    columns = [] if others_done else [array for _, array in group.arrays() if array.basename != _WHO]
     for array in (*columns, who):
-        name = f"withdrawing/{array.basename}.json"
-        kept = scratch.read_file(name)
+        kept = scratch.read_file(_kept_file(array))
         if kept is None:
             if not gone.any() or array.shape[0] != len(gone):
                 continue
             kept = json.dumps(np.asarray(array[:])[~gone].tolist()).encode()
-            scratch.write_file(name, kept)
+            scratch.write_file(_kept_file(array), kept)
         values = json.loads(kept)
         is_text = array.dtype.kind not in "biuf"
         replace_rows(array, np.array(values, object if is_text else array.dtype).reshape(-1, *array.shape[1:]))
-        scratch.remove_file(name)
+        scratch.remove_file(_kept_file(array))
+
+
+def _kept_file(array: zarr.Array[Any]) -> str:
+    return f"withdrawing/{array.basename}.json"

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from bmx.store.withdrawal import REASON
 from bmx.variables import MEASUREMENT_STATUS, SLAB_STATUS
 from tests.cohorts import PAIR
 from tests.exams import affine, images, make_exam
+from tests.killed import KilledError, killed_at
 from tests.s3 import objects, serve_s3, upload
 from tests.traces import encoded_volumes, find_traces, own_pieces
 
@@ -276,45 +276,6 @@ def test_join__never_matches_a_tombstone(cohort: Path) -> None:
     assert joined["participant"].to_numpy().tolist() == [4000017, 4000031, 4000043]
     assert joined.attrs["join_only_results"] == 0
     assert unmatched(results, phenotypes.isel(participant=[0])).results.tolist() == [4000031, 4000043]
-
-
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
-def killed_at(patch: pytest.MonkeyPatch, step: int) -> Callable[[], int]:
-    """Let the process end at the given change of a file, before or after it; gives how many there were."""
-    done = 0
-
-    def count() -> None:
-        nonlocal done
-        done += 1
-        if done >= step:
-            raise KilledError
-
-    def watch(owner: type, name: str) -> None:
-        original = getattr(owner, name)
-        if asyncio.iscoroutinefunction(original):
-
-            async def slow(*words: Any, **options: Any) -> Any:
-                count()
-                return await original(*words, **options)
-
-            patch.setattr(owner, name, slow)
-        else:
-
-            def quick(*words: Any, **options: Any) -> Any:
-                count()
-                return original(*words, **options)
-
-            patch.setattr(owner, name, quick)
-
-    for owner, name in (
-        (zarr.storage.LocalStore, "set"), (zarr.storage.LocalStore, "delete"),
-        (WorkFolder, "_write"), (WorkFolder, "remove_file"),
-    ):  # fmt: skip
-        watch(owner, name)
-    return lambda: done
 
 
 def state(folder: Path) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from bmx.partitions.work import WorkFolder
 from bmx.store.layout import create_column, create_images, replace_rows
 from bmx.store.withdrawal import erase_participants, tombstone_value
 from bmx.variables import VARIABLES, variables_of
-from tests.traces import decoded
+from tests.killed import KilledError, killed_at
+from tests.traces import decoded, encoded_volumes
 
 EIDS = (101, 102, 103, 104, 105)
 LINE = "today bmx 1 withdraw, 2 participants"
@@ -57,8 +59,6 @@ def test_erase_participants__fills_their_rows_and_no_others(store: Path) -> None
 
 def test_erase_participants__does_not_encode_neighbours_anew(store: Path) -> None:
     """Their compressed bytes are taken over as they are."""
-    from tests.traces import encoded_volumes
-
     shard = store / "slab_2/fat/c.0.0.0.0"
     before = encoded_volumes(shard)
     erase(store, 102)
@@ -92,6 +92,29 @@ def test_erase_participants__writes_its_line_once(store: Path) -> None:
     for _ in range(2):
         erase(store, 102, 104)
         assert zarr.open_group(store, mode="r").attrs["history"] == f"yesterday bmx 1 convert, 5 participants\n{LINE}"
+
+
+def test_erase_participants__finishes_wherever_it_was_killed(store: Path, tmp_path: Path) -> None:
+    """At every change of a file; a column that is half exchanged must not be shortened twice."""
+    smooth = Path(shutil.copytree(store, tmp_path / "smooth.zarr"))
+    with pytest.MonkeyPatch.context() as patch:
+        steps = killed_at(patch, 10**9)
+        erase(smooth, 102, 105)
+    assert steps() > 20
+    for step in range(1, steps() + 1):
+        rough = Path(shutil.copytree(store, tmp_path / "rough.zarr"))
+        with pytest.MonkeyPatch.context() as patch:
+            killed_at(patch, step)
+            with pytest.raises(KilledError):
+                erase(rough, 102, 105)
+        erase(rough, 102, 105)
+        assert contents(rough) == contents(smooth), f"killed at step {step}"
+        assert not [path for path in tmp_path.glob("rough.zarr.work/**/*") if path.is_file()]
+        shutil.rmtree(rough)
+
+
+def contents(store: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
 def test_replace_rows__shortens_without_leaving_the_rest(store: Path, tmp_path: Path) -> None:
