@@ -117,14 +117,29 @@ def _look(station: Station, claims: Sequence[Series], labels: Mapping[Series, La
 
 
 def _sample(station: Station, claims: Sequence[Series], pixels: Pixels) -> IntVolume | None:
-    """Some slices that all four images have, (4, z, y, x); None if there are none or they can't be read."""
+    """Some slices of what all four images show, (4, z, y, x); None if there are none or they can't be read."""
     places = [dict(zip((station.start(one) + one.indices).tolist(), one.headers, strict=True)) for one in claims]
     common = sorted(set.intersection(*(set(place) for place in places)))
     inner = common[int(_MIDDLE[0] * len(common)) : int(np.ceil(_MIDDLE[1] * len(common)))]
     if not inner:
         return None
     chosen = sorted({inner[int(place)] for place in np.linspace(0, len(inner) - 1, _SLICES)})
+    windows = _windows(station, claims)
     try:
-        return np.stack([[pixels(place[z]) for z in chosen] for place in places])
+        return np.stack(
+            [
+                [one.turned(pixels(place[z]))[window] for z in chosen]
+                for one, place, window in zip(claims, places, windows, strict=True)
+            ]
+        )
     except SourceError:
         return None
+
+
+def _windows(station: Station, claims: Sequence[Series]) -> list[tuple[slice, slice]]:
+    """Of each image, rows and columns that all have: one may have a smaller field of view."""
+    corners = [station.corner(one) for one in claims]
+    left, top = (max(corner[axis] for corner in corners) for axis in (0, 1))
+    right = min(x + one.first.columns for (x, _), one in zip(corners, claims, strict=True))
+    bottom = min(y + one.first.rows for (_, y), one in zip(corners, claims, strict=True))
+    return [(slice(top - y, bottom - y), slice(left - x, right - x)) for x, y in corners]

@@ -85,9 +85,13 @@ class Series:
         Voxels are re-ordered, never resampled; slices that are missing are left as they were.
         The lowest slice goes to index `start`.
         """
-        x, y = (slice(None, None, -1 if flips else 1) for flips in (self._flips_x, self._flips_y))
         for index, header in zip(self.indices, self.headers, strict=True):
-            out[start + index] = read(header)[y, x]
+            out[start + index] = self.turned(read(header))
+
+    def turned(self, image: IntVolume) -> IntVolume:
+        """Give an image, (y, x) as its file has it, y towards Posterior and x towards Left."""
+        x, y = (slice(None, None, -1 if flips else 1) for flips in (self._flips_x, self._flips_y))
+        return image[y, x]
 
     @property
     def _flips_x(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bmx.acquisition import SLABS, ContrastName
+from bmx.acquisition import PIXEL_MM, SLABS, ContrastName
 from bmx.core.dixon_signal import Echoes
 from bmx.core.receiver import Receiver, dixon_images
 from bmx.errors import SourceError
@@ -45,7 +45,7 @@ def trunk() -> Volumes:
     _, y, x = np.mgrid[-1:1:5j, -1 : 1 : grid.rows * 1j, -1 : 1 : grid.columns * 1j].astype(np.float32)
     radius = np.hypot(x / 0.8, y / 0.7)
     share = np.where(radius > 0.85, 0.95, 0.06).astype(np.float32)
-    share[np.hypot(x, y - 0.3) < 0.15] = 0.45
+    share[np.hypot(x - 0.3, y - 0.2) < 0.3] = 0.6  # nothing is symmetric
     inside = (radius < 1).astype(np.float32)
     water, fat = (1 - share) * inside, share * inside
     made = dixon_images(Echoes(water, water, fat, fat), Receiver(500, 0.02, 0.1), rng)
@@ -125,6 +125,43 @@ def test_identify__names_contested_images_by_content(
     reasons = {line.reason for line in found.lines if line.slab == SLAB}
     assert all("tell the echoes, the fat under the skin tells fat from water; size and" in one for one in reasons)
     assert all(line.used for line in found.lines)
+
+
+def test_identify__names_a_smaller_image_by_content(body: Volumes) -> None:
+    """Fat has a smaller field of view, and its tags contradict each other: what all four show is compared."""
+    cut = 3
+    shown = pixels_of(body)
+
+    def cut_down(one: Header) -> Header:
+        x, y, z = one.position
+        place = (x + cut * PIXEL_MM, y + cut * PIXEL_MM, z)
+        return replace(one, position=place, rows=one.rows - 2 * cut, columns=one.columns - 2 * cut)
+
+    def pixels(one: Header) -> IntVolume:
+        return shown(one)[cut:-cut, cut:-cut] if one.rows < SLABS[SLAB].rows else shown(one)
+
+    headers = [
+        cut_down(one) if truth(one) == "fat" and one.series_uid.split(".")[1] == str(SLAB) else one
+        for one in labelled({}, EXCHANGED)
+    ]
+    found = settle(headers, pixels)
+    assert named(found) == RIGHT
+    assert set(found.slabs[SLAB].flags) == {"label_conflict", "unexpected_shape"}
+
+
+def test_identify__compares_images_that_are_stored_mirrored(body: Volumes) -> None:
+    """One image runs from left to right, the others from right to left: its voxels are compared where they lie."""
+    shown = pixels_of(body)
+
+    def mirrored(one: Header) -> Header:
+        x, y, z = one.position
+        return replace(one, position=(x + (one.columns - 1) * PIXEL_MM, y, z), row_direction=(-1.0, 0.0, 0.0))
+
+    def pixels(one: Header) -> IntVolume:
+        return shown(one)[:, ::-1] if one.row_direction[0] < 0 else shown(one)
+
+    lopsided = [mirrored(one) if truth(one) == "fat" else one for one in labelled(CYCLE, {})]
+    assert named(settle(lopsided, pixels)) == RIGHT
 
 
 def test_identify__keeps_tags_where_the_shell_is_unclear(swapped_half: Volumes) -> None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bmx.acquisition import PIXEL_MM, SLABS, ContrastName, slab_top_mm
+from bmx.acquisition import CONTRASTS, PIXEL_MM, SLABS, ContrastName, slab_top_mm
 from bmx.ingest.identify import Identified, identify
 from bmx.sources.header import Header
+from bmx.types import IntVolume
 from tests.headers import ALL, exam, header
 
 
@@ -315,35 +316,54 @@ def test_identify__rejects_a_slab_that_the_store_has_no_room_for() -> None:
     assert found.lines[0].reason.startswith("no slab of the protocol has 168 × 224 × 65 voxels")
 
 
-@settings(max_examples=30)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(list(SLABS)),
-            st.sampled_from(ALL),
-            st.integers(-40, 40),
-            st.integers(1, 80),
-            st.integers(1, 3),
-            st.integers(0, 2),
-        ),
-        max_size=12,
-    )
+PARTS = st.tuples(
+    st.sampled_from(list(SLABS)),
+    st.sampled_from(ALL),
+    st.sampled_from(ALL),
+    st.integers(-40, 40),
+    st.integers(1, 80),
+    st.integers(1, 3),
+    st.integers(0, 2),
+    st.sampled_from([0, 0, 0, 1, 5, 30]),
+    st.sampled_from([0.0, 0.0, 0.0, PIXEL_MM, 12.0, 40.0]),
 )
+
+
+@settings(max_examples=60)
+@given(st.lists(PARTS, max_size=12))
 def test_identify__gives_only_what_the_store_has_room_for(
-    parts: list[tuple[int, ContrastName, int, int, int, int]],
+    parts: list[tuple[int, ContrastName, ContrastName, int, int, int, int, int, float]],
 ) -> None:
     """Whatever is in an archive: no crash, no slab longer than its axis, every series accounted for once."""
     headers = [
-        replace(header(slab, contrast, first + index, run=run), series_uid=str(number), series_number=number)
-        for number, (slab, contrast, first, count, stride, run) in enumerate(parts)
+        moved(
+            replace(
+                cut_down(header(slab, contrast, first + index, run=run), cut),
+                series_uid=str(number),
+                series_number=number,
+                description=f"Dixon_noBH_{CONTRASTS[described].suffix}",
+            ),
+            x=shift,
+        )
+        for number, (slab, contrast, described, first, count, stride, run, cut, shift) in enumerate(parts)
         for index in range(0, count, stride)
     ]
-    found = identify(headers, contrasts=ALL)
+    found = identify(headers, contrasts=ALL, pixels=noise)
     assert len(found.lines) == len(parts)
     assert sum(len(line.series.headers) for line in found.lines) == len(headers)
+    assert all(line.reason for line in found.lines)
     for slab, images in found.slabs.items():
         station = images.station
         assert station.slices <= SLABS[slab].stored_slices
         assert np.isfinite(station.affine).all()
-        for series in station.channels.values():
+        for name, series in station.channels.items():
             assert 0 <= station.start(series) <= station.slices - series.span
+            volume = np.zeros(SLABS[slab].stored_shape, np.uint16)
+            station.read(name, noise, volume)
+            read = len(series.headers) * series.first.rows * series.first.columns
+            assert np.count_nonzero(volume) == read
+
+
+def noise(one: Header) -> IntVolume:
+    """Images of no meaning, nowhere zero."""
+    return np.random.default_rng(one.instance_number % 7 + 7).integers(1, 99, (one.rows, one.columns), np.uint16)
