@@ -85,3 +85,12 @@ def test_join__refuses_a_variable_on_both_sides() -> None:
 def test_join__needs_eids() -> None:
     with pytest.raises(PhenotypeError, match="phenotypes has no coordinate 'participant' with EIDs; found dims row"):
         join(results_of([1]), xr.Dataset({"age": ("row", [1.0])}))
+
+
+def test_join__drops_who_has_withdrawn_and_counts_them_nowhere() -> None:
+    # Two stores may have lost the participant in the same row: the number that stands there is nobody's.
+    results = results_of([1, -2, 3, -2])
+    joined = join(results, phenotypes_of([3, 1, -2]))
+    assert joined["participant"].to_numpy().tolist() == [1, 3]
+    assert (joined.attrs["join_only_results"], joined.attrs["join_only_phenotypes"]) == (0, 1)
+    assert unmatched(results, phenotypes_of([3])).results.tolist() == [1]
