@@ -23,7 +23,7 @@ from bmx.store.results import open_results
 from tests.cohorts import make_store
 from tests.exams import make_exam
 
-COMMANDS = ("simulate", "convert", "inspect", "verify", "withdraw", "export", "run", "train", "regress", "demo")
+COMMANDS = ("simulate", "plan", "convert", "inspect", "verify", "withdraw", "export", "run", "train", "regress", "demo")
 FORMULA = "bmd_femoral_shaft ~ bmff_femoral_diaphysis"
 
 
