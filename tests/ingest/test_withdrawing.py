@@ -331,9 +331,9 @@ def test_withdraw__finishes_when_called_again(made: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_withdraw__finishes_wherever_it_was_killed(made: Path, tmp_path: Path) -> None:
-    """At every single change of a file."""
-    check_killed(made, tmp_path, range(1, count_steps(made, tmp_path) + 1))
+def test_withdraw__finishes_wherever_it_is_killed(made: Path, tmp_path: Path) -> None:
+    """At every third change of a file, of some hundred; of a single tiny store the tests try each."""
+    check_killed(made, tmp_path, range(2, count_steps(made, tmp_path) + 1, 3))
 
 
 def test_withdraw__works_behind_urls(made: Path, tmp_path: Path, threads: Client) -> None:
