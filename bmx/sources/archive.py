@@ -84,7 +84,7 @@ class Archive:
     """
 
     def __init__(self, content: bytes) -> None:
-        self._content = content
+        self._content = memoryview(content)
         self.members: Mapping[str, Member]
         self.rejected: Mapping[str, str]
         """Members that can't be read, and why."""
@@ -96,7 +96,7 @@ class Archive:
         if member.size <= size:
             return self.read(name)
         if not member.is_deflated:
-            return self._content[member.start : member.start + size]
+            return bytes(self._content[member.start : member.start + size])
         packed = self._content[member.start : member.start + min(member.packed, size)]
         try:
             return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size)
@@ -106,13 +106,12 @@ class Archive:
     def read(self, name: str) -> bytes:
         """Inflate a member; SourceError if it isn't what the archive says."""
         member = self.members[name]
-        content = self._content[member.start : member.start + member.packed]
-        if member.is_deflated:
-            try:
-                # Refuses what has more bytes than it claims.
-                content = bytes(deflate.deflate_decompress(content, member.size))
-            except (deflate.DeflateError, ValueError) as exc:
-                raise SourceError(f"{name} in the archive is damaged ({exc})") from exc
+        packed = self._content[member.start : member.start + member.packed]
+        try:
+            # Inflating refuses what has more bytes than it claims.
+            content = bytes(deflate.deflate_decompress(packed, member.size) if member.is_deflated else packed)
+        except (deflate.DeflateError, ValueError) as exc:
+            raise SourceError(f"{name} in the archive is damaged ({exc})") from exc
         if len(content) != member.size:
             raise SourceError(f"{name} in the archive is damaged (expected {member.size} bytes, found {len(content)})")
         if deflate.crc32(content) != member.crc:
@@ -125,7 +124,7 @@ class Archive:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._content = b""
+        self._content = memoryview(b"")
 
 
 def _list_members(content: bytes) -> list[zipfile.ZipInfo]:

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import FileMetaDataset
+from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 from bmx.errors import SourceError
-from bmx.sources.dicom_tags import read_header, read_pixels
+from bmx.sources import dicom_tags
+from bmx.sources.dicom_tags import header_or_reason, read_header, read_pixels
 from tests.exams import images, make_exam, members
+from tests.hostile_files import written_as_is
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +125,93 @@ def test_read_pixels__reads_8_bit(content: bytes, tmp_path: Path) -> None:
     header = read_header(eight, "a.dcm")
     assert header is not None
     np.testing.assert_array_equal(read_pixels(eight, header), small)
+
+
+def test_read_pixels__undoes_run_length_encoding(content: bytes) -> None:
+    """pydicom brings what this needs."""
+    data = pydicom.dcmread(io.BytesIO(content))
+    data.compress(RLELossless, encoding_plugin="pydicom")
+    packed = written_as_is(data)
+    header = read_header(packed, "a.dcm")
+    assert header == read_header(content, "a.dcm")
+    assert header is not None
+    assert len(packed) < len(content)
+    np.testing.assert_array_equal(read_pixels(packed, header), read_pixels(content, header))
+
+
+def test_read_pixels__undoes_lossless_jpeg_where_a_plugin_is_installed(content: bytes, tmp_path: Path) -> None:
+    """Packed by another program; every voxel must come back."""
+    gdcm = pytest.importorskip("gdcm", reason="python-gdcm is not installed")
+    plain, packed = tmp_path / "plain.dcm", tmp_path / "packed.dcm"
+    plain.write_bytes(content)
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(plain))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(str(packed))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    header = read_header(packed.read_bytes(), "a.dcm")
+    assert header == read_header(content, "a.dcm")
+    assert header is not None
+    assert pydicom.dcmread(packed).file_meta.TransferSyntaxUID == JPEGLosslessSV1
+    np.testing.assert_array_equal(read_pixels(packed.read_bytes(), header), read_pixels(content, header))
+
+
+def test_read_pixels__names_what_it_can_not_undo(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gets such archives must know what to install."""
+    monkeypatch.setattr(dicom_tags, "_has_decoder", lambda syntax: False)
+    data = pydicom.dcmread(io.BytesIO(content))
+    data.compress(RLELossless, encoding_plugin="pydicom")
+    header = read_header(content, "a.dcm")
+    assert header is not None
+    with pytest.raises(SourceError, match=r"compressed as RLE Lossless, which needs python-gdcm: .*'bmx\[jpeg\]'"):
+        read_pixels(written_as_is(data), header)
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ({"Rows": 0}, "an image can't have 0 × 224 pixels"),
+        ({"ImagePositionPatient": None}, "a DICOM image without a place in space: ImagePositionPatient missing"),
+        ({"SeriesInstanceUID": None}, "a DICOM file without SeriesInstanceUID"),
+        ({"PixelSpacing": [0, 1]}, "pixels can't be 0 × 1 mm apart"),
+    ],
+)
+def test_header_or_reason__says_what_is_wrong(content: bytes, tags: dict[str, object], reason: str) -> None:
+    """Every file of an archive is accounted for."""
+    assert reason in str(header_or_reason(changed(content, **tags), "a.dcm"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"PK\x03\x04and so on", "a zip within, which is not opened"),
+        (b"a,b\n1,2\n", "not a DICOM file"),
+        (b"\0" * 128 + b"DICM" + b"1.2.840.10008.1.2.1.99", "a deflated data set may inflate to anything"),
+        (b"\0" * 128 + b"DICM" + b"\xfe\xff\x00\xe0" * 10_001, "at most 10000 items of sequences, found 10001"),
+    ],
+    ids=["empty", "zip", "text", "deflated", "items"],
+)
+def test_header_or_reason__says_what_is_no_image(content: bytes, reason: str) -> None:
+    """Nothing of these is given to a reader that would do whatever they ask."""
+    assert reason in str(header_or_reason(content, "a"))
+
+
+@pytest.mark.parametrize(
+    "tags", [{"SeriesNumber": 10**12}, {"SeriesNumber": -(10**12)}, {"EchoTime": 1e300}, {"MagneticFieldStrength": 1e7}]
+)
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # it warns of what the test is about
+def test_read_header__takes_absurd_numbers_as_missing(content: bytes, tags: dict[str, float]) -> None:
+    """A series number of thirteen digits would end the conversion: the store's column has 32 bits."""
+    header = read_header(changed(content, **tags), "a.dcm")
+    assert header is not None
+    assert (header.series_number, header.echo_time_ms, header.field_strength_t) in {
+        (-1, 2.39, 1.5),
+        (5, None, 1.5),
+        (5, 2.39, None),
+    }
