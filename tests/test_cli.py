@@ -316,3 +316,33 @@ def test_cli__makes_its_own_workers(untrained: Path, tmp_path: Path, threads: Cl
     assert said.returncode == 0, said.stderr
     assert "Warning" not in said.stderr
     assert open_results(str(tmp_path / "r.zarr")).sizes["participant"] == 2
+
+
+def test_plan__tells_and_writes_only_if_asked(bmx: Command, tmp_path: Path) -> None:
+    """A table before anything is done; a plan on disk for jobs to share; then shares, and the end."""
+    dixon, store = tmp_path / "dixon", tmp_path / "slabs.zarr"
+    for eid in (1, 2, 3):
+        make_exam(dixon, eid)
+    said = bmx("plan", dixon, store, "--slabs", 2)
+    assert said.code == 0
+    assert "partitions    3 of 1 participants, 0 done" in said.out
+    assert bmx("convert", dixon, store, "--slabs", 2, "--plan").out.startswith(f"{store}\n  participants  3, 3 to do")
+    assert [path.name for path in tmp_path.iterdir()] == ["dixon"]
+    assert "bmx plan SOURCE STORE --write" in bmx("convert", dixon, store, "--partitions", "0-1").error
+    assert bmx("plan", dixon, store, "--slabs", 2, "--write").code == 0
+    assert "2 of them written now, 1 are missing" in bmx("convert", dixon, store, "--partitions", "0-1").out
+    assert "of 3 partitions 1 are missing (2)" in bmx("convert", dixon, store, "--finalise").error
+    assert "all are there" in bmx("convert", dixon, store, "--partitions", "2/3").out
+    assert bmx("convert", dixon, store, "--finalise").code == 0
+
+
+def test_plan__refuses_what_can_not_be_meant(bmx: Command, tmp_path: Path) -> None:
+    """Each with what to write instead."""
+    dixon, store = tmp_path / "dixon", tmp_path / "slabs.zarr"
+    make_exam(dixon, 1)
+    assert "allow at least 332 MB" in bmx("plan", dixon, store, "--max-memory", "300MB").error
+    assert "expected a size such as 500MB or 2GB" in bmx("plan", dixon, store, "--max-memory", "much").error
+    for words in ("5-3", "a", "1-"):
+        assert "expected partitions such as 0-31" in bmx("convert", dixon, store, "--partitions", words).error
+    assert "exclude each other" in bmx("convert", dixon, store, "--plan", "--finalise").error
+    assert not store.exists()

@@ -24,6 +24,10 @@ Contrasts = Annotated[
 ]
 Instance = Annotated[int | None, typer.Option(help="Imaging visit: 2 is the first (the default), 3 the repeat.")]
 MaxMemory = Annotated[str, typer.Option(help="What one task may use, 500MB or 2GB.")]
+Physics = Annotated[
+    bool | None,
+    typer.Option(help="Check that in = W + F and opposed = |W - F|, even for images that aren't kept (slower)."),
+]
 
 
 @app.command()
@@ -38,6 +42,7 @@ def plan(
     write: Annotated[
         bool, typer.Option("--write", help="Write the plan, for several bmx convert --partitions to share.")
     ] = False,
+    physics: Physics = None,
 ) -> None:
     """Say what a conversion will take: partitions, memory, disk, time. Converts a few exams to find out.
 
@@ -54,6 +59,7 @@ def plan(
         workers=workers,
         max_memory=number_of_bytes(max_memory),
         write=write,
+        physics=physics,
     )
     typer.echo(str(forecast))
 
@@ -75,10 +81,7 @@ def convert(
     finalise: Annotated[
         bool, typer.Option("--finalise", help="Make a store readable whose partitions are all done.")
     ] = False,
-    physics: Annotated[
-        bool | None,
-        typer.Option(help="Check that in = W + F and opposed = |W - F|, even for images that aren't kept (slower)."),
-    ] = None,
+    physics: Physics = None,
 ) -> None:
     """Turn Dixon zips into a chunked Zarr store. Call it again to go on after an interruption.
 
@@ -90,7 +93,7 @@ def convert(
     if only_plan + (partitions is not None) + finalise > 1:
         raise typer.BadParameter("--plan, --partitions and --finalise exclude each other; give one of them")
     if only_plan:
-        plan(source, store, slabs, contrasts, instance, workers, max_memory)
+        plan(source, store, slabs, contrasts, instance, workers, max_memory, physics=physics)
         return
     if finalise:
         _show(finish(store))

@@ -38,8 +38,8 @@ def open_store(store: str | Path) -> xr.DataTree:
     # One Dask chunk per stored chunk would be a task per volume, too many for a cohort; small variables
     # stay outside Dask, since a task per partition would read a column's chunk anew each time.
     tree = xr.open_datatree(url, engine="zarr", chunks=None, consolidated=True)
-    # The history is new whenever the store was written: Dask must not take old blocks for these.
-    place = f"{url} {root.attrs['history']}"
+    # History and length are new whenever the store was written: Dask must not take old blocks for these.
+    place = f"{url} {root.attrs['history']} {tree.sizes['participant']}"
     opened = {
         node.path: _chunked(node.to_dataset(inherit=False), f"{place} {node.path}", shard) for node in tree.subtree
     }
