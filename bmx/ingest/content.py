@@ -17,7 +17,7 @@ from bmx.acquisition import CONTRASTS, ContrastName
 from bmx.core.physics import assign_echoes, fat_of_pair
 from bmx.errors import SourceError
 from bmx.ingest.contrasts import Label
-from bmx.ingest.stations import Station
+from bmx.ingest.stations import Station, possible_slabs
 from bmx.sources.header import Header
 from bmx.sources.series import Series
 from bmx.types import IntVolume
@@ -83,9 +83,17 @@ def _settle(station: Station, claims: Sequence[Series], labels: Mapping[Series, 
     """Give the four images of one acquisition their names."""
     verdict = _look(station, claims, labels, pixels)
     station.conflict = True
-    station.channels = verdict.channels
+    # Somebody must say where the acquisition lies: an image of full size whose origin is right.
+    is_placed = any(possible_slabs(one) and one not in station.displaced for one in verdict.channels.values())
+    station.channels = verdict.channels if is_placed else {}
+    # What was aligned with images that are gone now has lost its place.
+    station.channels = {
+        name: one
+        for name, one in station.channels.items()
+        if one not in station.displaced or one.span == station.slices
+    }
     for series in claims:
-        if series in verdict.channels.values():
+        if series in station.channels.values():
             station.notes[series] = verdict.decided_by
         else:
             station.dropped[series] = f"{labels[series].reason}, but that is contested and content isn't clear"

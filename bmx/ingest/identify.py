@@ -79,7 +79,7 @@ def identify(
     }
     stations = join_displaced(build_stations(shaped))
     join_cut_down(stations, smaller)
-    stations, lost = settle_labels(stations, shaped, pixels)
+    stations, lost = settle_labels(stations, shaped | smaller, pixels)
     chain = find_chain(stations)
     slabs = {
         number: _conclude(number, place, bool(chain.rivals[number]), contrasts)
