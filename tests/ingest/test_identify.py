@@ -348,7 +348,7 @@ def test_identify__gives_only_what_the_store_has_room_for(
 ) -> None:
     """Whatever is in an archive: no crash, no slab longer than its axis, every series accounted for once.
 
-    The examples broke it: what a moved image was aligned with is dropped; a contested image has a smaller field of view.
+    The examples broke it: what a moved image was aligned with is dropped; a contested image is smaller.
     """
     headers = [
         moved(
