@@ -69,12 +69,11 @@ def write_images(url: str, slab: Slab, images: Mapping[ContrastName, IntVolume],
     images : contrast -> (participant, z, y, x) uint16, all participants of the partition
     start : position of the first of them
     """
-    root = open_for_writing(url)
     for contrast, block in images.items():
         # To leave out empty chunks, Zarr compares every voxel with the fill value: a quarter of the time of writing.
-        with zarr.config.set({"array.write_empty_chunks": all(map(_holds_something, block))}):
-            array = root[f"{slab.name}/{contrast}"]
-        assert isinstance(array, zarr.Array)
+        # Said of this array alone: Zarr's own settings are shared by all threads, whatever they write.
+        config: Any = {"write_empty_chunks": all(map(_holds_something, block))}
+        array = zarr.open_array(url, path=f"{slab.name}/{contrast}", mode="r+", config=config)
         # The whole shard at once, even if every volume is empty: what an earlier attempt left must go.
         array[start : start + len(block)] = block
 
