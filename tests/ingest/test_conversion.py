@@ -282,7 +282,10 @@ def test_convert__refuses_bad_requests(archives: Path, tmp_path: Path, threads: 
         convert(archives, tmp_path / "s.zarr", slabs=(7,))
     with pytest.raises(ValueError, match="expected contrasts among in_phase, opposed_phase, fat, water"):
         convert(archives, tmp_path / "s.zarr", contrasts=("pdff",))
-    with pytest.raises(ValueError, match="one task may use 1,000 bytes, but one participant alone takes 331,856,256; allow at least 332 MB"):
+    with pytest.raises(
+        ValueError,
+        match="one task may use 1,000 bytes, but one participant alone takes 331,856,256; allow at least 332 MB",
+    ):
         convert(archives, tmp_path / "s.zarr", max_memory=1000, workers=1)
     assert not list(tmp_path.iterdir())
 
