@@ -178,7 +178,7 @@ def test_main__debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_pa
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 1
     assert said.stderr.startswith("Traceback (most recent call last)")
-    assert "bmx.errors.SourceError: expected zips called" in said.stderr
+    assert "bmx.errors.SourceError: expected EID_20201_I_0.zip files" in said.stderr
 
 
 def test_main__adds_the_notes_of_an_error(bmx: Command, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_convert__refuses_a_participant_with_two_archives(bmx: Command, tmp_path
     make_exam(tmp_path / "one", 7, contrasts=["fat"])
     make_exam(tmp_path / "two", 7, contrasts=["fat"])
     said = bmx("convert", tmp_path, tmp_path / "s.zarr")
-    refused(said, "SourceError", r"participant 7 has two archives of instance 2: .*one.*two.*; keep one of them")
+    refused(said, "SourceError", r"participant 7 has two exams of instance 2: .*one.*two.*; keep one of them")
 
 
 def test_convert__refuses_a_folder_that_is_not_there(bmx: Command, tmp_path: Path) -> None:
