@@ -31,6 +31,7 @@ import bmx
 from bmx.acquisition import CONTRASTS
 from bmx.ingest.identify import identify
 from bmx.ingest.memory import BYTES_AT_REST, bytes_per_participant
+from bmx.partitions.cluster import dask_client
 from bmx.partitions.work import WorkFolder
 from bmx.sources.series import Series, group_series
 from bmx.sources.ukb_zip import ZipExam
@@ -176,16 +177,11 @@ def stop_clocks() -> dict[str, float]:
 
 def time_converting(exam: Path, participants: int, folder: Path) -> tuple[float, float, float]:
     """Share of the workers' time that inflating and compressing take, their peak memory, and the planned one."""
-    from distributed import Client, LocalCluster
-
     dixon = folder / "dixon"
     dixon.mkdir()
     for eid in range(1_000_001, 1_000_001 + participants):
         (dixon / f"{eid}_20201_2_0.zip").hardlink_to(exam)
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
-    ):
+    with dask_client(workers=2) as client:
         bmx.convert(dixon, folder / "warm.zarr", client=client)  # imports, the first time
         client.run(start_clocks)
         begin = time.perf_counter()

@@ -86,7 +86,7 @@ def _phenotype(name: str, dtype: str, units: str, meaning: str) -> Variable:
 _DECLARED: tuple[Variable, ...] = (
     # store, root
     Variable("participant", _PERSON, "int64", "1", "UK Biobank EID", "store"),
-    Variable("source_digest", _PERSON, "string", "", "BLAKE2 digest of the source archive", "store"),
+    Variable("source_digest", _PERSON, "string", "", "SHA-256 digest of the source archive", "store"),
     # store, one slab
     _image("fat", "fat image"),
     _image("water", "water image"),

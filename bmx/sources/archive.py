@@ -119,8 +119,8 @@ class Archive:
         return content
 
     def digest(self) -> str:
-        """BLAKE2 digest of the archive."""
-        return hashlib.blake2b(self._content, digest_size=16).hexdigest()
+        """SHA-256 digest of the archive: what `sha256sum` says of the file."""
+        return hashlib.sha256(self._content).hexdigest()
 
     def close(self) -> None:
         """Give the memory back."""

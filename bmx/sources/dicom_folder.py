@@ -86,8 +86,8 @@ class FolderExam:
         return read_pixels(content, header)
 
     def digest(self) -> str:
-        """BLAKE2 digest of the names and contents of all files."""
-        digest = hashlib.blake2b(digest_size=16)
+        """SHA-256 digest of the names and contents of all files."""
+        digest = hashlib.sha256()
         for name in self._names:
             digest.update(name.encode() + b"\0")
             digest.update(self._fs.cat_file(self._path(name)))

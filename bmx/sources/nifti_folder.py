@@ -147,8 +147,8 @@ class NiftiExam:
         return image
 
     def digest(self) -> str:
-        """BLAKE2 digest of the names and contents of all files."""
-        digest = hashlib.blake2b(digest_size=16)
+        """SHA-256 digest of the names and contents of all files."""
+        digest = hashlib.sha256()
         for file, path in self._paths.items():
             fs, place = open_place(path)
             digest.update(file.encode() + b"\0")

@@ -103,7 +103,7 @@ class ZipExam:
         return pixels.reshape(header.rows, header.columns).astype(np.uint16, copy=False)
 
     def digest(self) -> str:
-        """BLAKE2 digest of the archive."""
+        """SHA-256 digest of the archive."""
         return self._archive.digest()
 
     def __enter__(self) -> Self:

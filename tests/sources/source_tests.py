@@ -79,7 +79,7 @@ class SourceTests:
         """Who finds a value odd must be able to say which bytes it came from."""
         digests = [self.digest(folder, eid, instance) for eid, instance in ((1000001, 2), (1000001, 3), (1000002, 2))]
         assert len(set(digests)) == 3
-        assert all(len(digest) == 32 for digest in digests)
+        assert all(len(digest) == 64 for digest in digests)
         assert digests[0] == self.digest(folder, 1000001, 2)
 
     def test_open_exam__works_behind_a_url(self, folder: Path, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ def opened(folder: Path, content: bytes) -> Archive:
 @given(
     contents=st.dictionaries(st.text("abc", min_size=1), st.binary(max_size=3000), max_size=5),
     method=st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
-    comment=st.binary(max_size=50),
+    # In a comment that holds the mark of the end, zipfile itself gets lost.
+    comment=st.binary(max_size=50).filter(lambda comment: b"PK\x05\x06" not in comment),
 )
 def test_archive__reads_what_zipfile_wrote(
     tmp_path_factory: pytest.TempPathFactory, contents: dict[str, bytes], method: int, comment: bytes
