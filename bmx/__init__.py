@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bmx.store.exporting import export
     from bmx.store.reading import open_store
     from bmx.store.results import open_masks, open_results
-    from bmx.training import train
+    from bmx.training.learning import train
 
 __version__ = "0.1.0"
 
@@ -47,7 +47,7 @@ _HOME = {
     "run": "bmx.cohort.run:run",
     "segment": "bmx.segmentation:segment",
     "simulate": "bmx.simulation.cohorts:simulate",
-    "train": "bmx.training:train",
+    "train": "bmx.training.learning:train",
     "withdraw": "bmx.ingest.withdrawing:withdraw",
 }
 

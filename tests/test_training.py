@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from bmx.errors import ModelError
 from bmx.models.cards import ModelCard
 from bmx.models.library import load_models
-from bmx.nn.build import build
 from bmx.regions import REGIONS
 from bmx.simulation.examples import SimulatedExamples
-from bmx.training import TrainingOptions, held_out_dice, mask_centre, train
+from bmx.training import TrainingOptions, train
+from bmx.training.step import mask_centre
 from tests.networks import SIZES, write_model
 
 Example = tuple[np.ndarray, np.ndarray]
@@ -66,15 +66,6 @@ def test_train__begins_its_curve_anew_if_it_was_killed_before_the_first_checkpoi
 def test_train__refuses_too_few_examples(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="expected at least 2 examples and 1 held out, found 1 and 0"):
         train("spine", tmp_path, examples=bright_boxes(1, 1), held_out=[], training_data="", simulated=True)
-
-
-def test_held_out_dice__leaves_out_masks_that_are_rightly_empty() -> None:
-    """A short person's region can lie outside its slab: NaN would stand on the card, which JSON cannot hold."""
-    torch.manual_seed(0)
-    network = build("roi_attention_unet", REGIONS["femoral_head"], SIZES).eval()
-    torch.nn.init.constant_(network.decoder.head.bias, -50.0)
-    volume, mask = bright_boxes(1, 1)[0]
-    assert held_out_dice(network, [(volume, np.zeros_like(mask)), (volume, mask)]) == [0.0]
 
 
 def test_train__refuses_to_continue_a_training_with_other_options(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class ModelCard:
     licence: str
     weights_digest: str = ""
     """BLAKE2 of the weights file; loading checks it."""
+    examples: Mapping[str, Any] = field(default_factory=dict)
+    """By part (training, validation, held_out): number of examples `n` and `digest` of what was seen."""
 
     def write(self, folder: Path) -> None:
         """Write `model.json`."""
@@ -59,8 +61,9 @@ class ModelCard:
             entries = json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as exc:
             raise ModelError(f"{path} is not valid JSON ({exc}); copy the model directory again") from exc
-        names = {field.name for field in dataclasses.fields(cls)}
-        if missing := sorted(names - set(entries)):
+        names = {one.name for one in dataclasses.fields(cls)}
+        needed = names - {"examples"}  # models from before bmx wrote it are still read
+        if missing := sorted(needed - set(entries)):
             raise ModelError(f"{path} lacks {', '.join(missing)}; a model card has {', '.join(sorted(names))}")
         if unknown := sorted(set(entries) - names):
             raise ModelError(f"{path} has unknown entries {', '.join(unknown)}; was it written by a newer bmx?")

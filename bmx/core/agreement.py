@@ -1,0 +1,95 @@
+"""All that is said about one mask held against its reference, and about many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bmx.core.overlap import dice
+from bmx.core.surface import hausdorff95
+
+
+class Agreement(NamedTuple):
+    """One mask and its reference."""
+
+    dice: float
+    """0 to 1; NaN where both are empty."""
+    hausdorff95: float
+    """mm; NaN where one is empty."""
+    volume: float
+    """mL"""
+    reference_volume: float
+    """mL"""
+
+    @property
+    def volume_error(self) -> float:
+        """mL, mask minus reference."""
+        return self.volume - self.reference_volume
+
+    @property
+    def volume_error_percent(self) -> float:
+        """Of the reference; NaN where that is empty."""
+        return 100 * self.volume_error / self.reference_volume if self.reference_volume else float("nan")
+
+    @property
+    def reason(self) -> str:
+        """Why a number is NaN; blank where none is."""
+        if self.volume and self.reference_volume:
+            return ""
+        if self.volume or self.reference_volume:
+            return "the reference is empty" if self.volume else "the mask is empty"
+        return "both masks are empty"
+
+
+def compare_masks(mask: npt.NDArray[Any], reference: npt.NDArray[Any], spacing: Sequence[float]) -> Agreement:
+    """Hold a mask against its reference.
+
+    Parameters
+    ----------
+    mask, reference : (z, y, x) bool or 0/1, same shape
+    spacing : z, y, x, mm
+
+    Examples
+    --------
+    >>> reference = np.ones((2, 2, 5), bool)
+    >>> found = compare_masks(reference[..., ::-1] & (np.arange(5) < 4), reference, (5.0, 2.0, 2.0))
+    >>> round(found.dice, 3), found.hausdorff95, round(found.volume_error, 3), round(found.volume_error_percent)
+    (0.889, 2.0, -0.08, -20)
+    """
+    voxel_ml = math.prod(spacing) / 1000
+    volumes = (float(np.count_nonzero(one)) * voxel_ml for one in (mask, reference))
+    return Agreement(dice(mask, reference), hausdorff95(mask, reference, spacing), *volumes)
+
+
+class Spread(NamedTuple):
+    """A statistic over cases."""
+
+    n: int
+    """Cases with a value."""
+    mean: float
+    """NaN if n is 0."""
+    sd: float
+    """NaN if n is below 2."""
+    worst: float
+    """The value that lies furthest from what is ideal."""
+
+
+def spread(values: npt.ArrayLike, *, ideal: float) -> Spread:
+    """Mean, standard deviation and worst of what isn't NaN.
+
+    Examples
+    --------
+    >>> spread([0.9, 0.8, float("nan")], ideal=1.0)
+    Spread(n=2, mean=0.85..., sd=0.0707..., worst=0.8)
+    """
+    numbers = np.asarray(values, np.float64)
+    numbers = numbers[~np.isnan(numbers)]
+    if not len(numbers):
+        return Spread(0, *[float("nan")] * 3)
+    deviation = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else float("nan")
+    worst = float(numbers[np.argmax(np.abs(numbers - ideal))])
+    return Spread(len(numbers), float(np.mean(numbers)), deviation, worst)

@@ -1,0 +1,91 @@
+"""The card of a trained model: what it saw, in numbers and a digest; who, in a file that needn't travel with it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bmx.core.agreement import spread
+from bmx.core.preparation import InputContrast
+from bmx.models.cards import ModelCard
+from bmx.regions import Region
+from bmx.training.checkpoints import Progress
+from bmx.training.examples import Examples, names
+from bmx.training.held_out import IDEAL, HeldOut, region_spacing
+from bmx.training.options import TrainingOptions
+
+SPLITS = "splits.csv"
+
+Parts = Mapping[str, Examples]
+"""`training`, `validation` and `held_out`."""
+
+
+def examples_digest(examples: Examples) -> str:
+    """BLAKE2 of volumes and masks as training sees them, 32 hexadecimal digits; names don't count."""
+    digest = hashlib.blake2b(digest_size=16)
+    for volume, mask in examples:
+        digest.update(repr(volume.shape).encode())
+        digest.update(np.ascontiguousarray(volume, np.float32).tobytes())
+        digest.update(np.packbits(mask).tobytes())
+    return digest.hexdigest()
+
+
+def write_splits(folder: Path, parts: Parts) -> None:
+    """Write which case was used for what. Not on the card: a model is shared, EIDs of participants must not be."""
+    with (folder / SPLITS).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["case", "part"])
+        writer.writerows([name, part] for part, examples in parts.items() for name in names(examples))
+
+
+def describe(
+    region: Region,
+    options: TrainingOptions,
+    parts: Parts,
+    held_out: HeldOut,
+    progress: Progress,
+    *,
+    training_data: str,
+    simulated: bool,
+    contrast: InputContrast,
+) -> ModelCard:
+    """Make the card; the digest of the weights is still to be filled in."""
+    spacing = region_spacing(region)
+    voxel_ml = float(np.prod(spacing)) / 1000
+    volumes = [float(mask.sum()) * voxel_ml for _, mask in parts["training"]]
+    return ModelCard(
+        region=region.name,
+        architecture=options.architecture,
+        sizes=dict(options.sizes or {}),
+        input=contrast,
+        spacing=spacing,
+        orientation="z Superior, y Posterior, x Left",
+        normalisation="98th percentile of tissue = 1, cut to the body (bmx.core.preparation)",
+        training_data=training_data,
+        training_steps=progress.best_step or progress.step,
+        simulated=simulated,
+        held_out=_held_out(held_out),
+        reference={"volume_mean_ml": float(np.mean(volumes)), "volume_sd_ml": float(np.std(volumes, ddof=1))},
+        intended_use=(
+            "simulated anatomy, not for people: tests, demonstration and teaching"
+            if simulated
+            else "research on UK Biobank Dixon images; check the masks before you use the numbers"
+        ),
+        licence="BSD-3-Clause",
+        examples={name: {"n": len(part), "digest": examples_digest(part)} for name, part in parts.items()},
+    )
+
+
+def _held_out(scores: HeldOut) -> dict[str, float]:
+    """Numbers for the card: n, and mean, SD and worst of each measure, but no NaN, which JSON can't hold."""
+    entries: dict[str, float] = {}
+    for name, ideal in IDEAL.items():
+        found = spread(scores.cases[name], ideal=ideal)
+        entries |= {"n": found.n} if name == "dice" else {}
+        entries |= {f"{name}_{key}": getattr(found, key) for key in ("mean", "sd", "worst")}
+    entries["dice_sd"] = entries["dice_sd"] if entries["n"] > 1 else 0.0
+    return {key: value for key, value in entries.items() if not np.isnan(value)}

@@ -1,0 +1,47 @@
+"""What training learns from: pairs of a volume and its mask, and parts of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+from bmx.types import FloatVolume, Mask
+
+Example = tuple[FloatVolume, Mask]
+"""(volume, mask), each (z, y, x), as `bmx.core.preparation.prepare` gives the volume."""
+
+Examples = Sequence[Example]
+
+
+class Part(Sequence[Example]):
+    """Some of the examples, in a given order; nothing is copied."""
+
+    def __init__(self, examples: Examples, indices: Sequence[int]) -> None:
+        self._examples, self._indices = examples, tuple(indices)
+        everyone = names(examples)
+        self.names = tuple(everyone[index] for index in self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | list[Example]:
+        if isinstance(index, slice):
+            return [self._examples[one] for one in self._indices[index]]
+        return self._examples[self._indices[index]]
+
+
+def names(examples: Examples) -> tuple[str, ...]:
+    """Names of the examples, where they have any; otherwise their numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> names([(np.zeros((1, 1, 1), np.float32), np.zeros((1, 1, 1), bool))])
+    ('1',)
+    """
+    found: tuple[str, ...] | None = getattr(examples, "names", None)
+    return tuple(str(number + 1) for number in range(len(examples))) if found is None else tuple(found)

@@ -1,0 +1,174 @@
+"""Train a network (section 2.7 of the paper) on pairs of volumes and masks; resumable at any moment."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from bmx.core.preparation import InputContrast
+from bmx.errors import ModelError
+from bmx.models.cards import ModelCard
+from bmx.models.library import Model, best_device
+from bmx.models.weights import load_weights, save_weights
+from bmx.nn.build import SIZES, build
+from bmx.nn.network import Network
+from bmx.regions import Region, get_region
+from bmx.training.checkpoints import Progress, resume, write_checkpoint
+from bmx.training.curves import Curve, draw_curve
+from bmx.training.describing import Parts, describe, write_splits
+from bmx.training.examples import Example, Examples
+from bmx.training.held_out import HeldOut, mean_dice, region_spacing, score
+from bmx.training.options import TrainingOptions
+from bmx.training.step import train_step
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[int, int, float], None]
+"""Called with (step, steps, loss)."""
+
+
+def train(
+    region: str,
+    out: str | Path,
+    *,
+    examples: Examples,
+    held_out: Examples,
+    validation: Examples = (),
+    training_data: str,
+    simulated: bool,
+    contrast: InputContrast = "fat+water",
+    options: TrainingOptions | None = None,
+    progress: Report | None = None,
+) -> Model:
+    """Train one region's network and write a model directory.
+
+    Works on the GPU of this process if it has one. Call it again after an interruption: it goes on from the
+    last checkpoint in `out`, with equal results on the same device and number of threads.
+
+    Besides the model (`model.json`, `weights.safetensors`) it leaves `curve.csv` and its picture, `splits.csv`
+    (names of the examples of each part), and of the held-out cases `held_out.csv`, `held_out_summary.csv` and a
+    picture of the worst, `worst.png`.
+
+    Parameters
+    ----------
+    examples : pairs to learn from, for example of `read_examples`
+    held_out : pairs that are only used at the end, for the scores on the card
+    validation : pairs on which Dice is measured every `options.validate_every` steps; the weights of the best of
+        these steps are kept, and with `options.patience` training stops when it no longer rises
+    training_data : one sentence for the card
+    simulated : whether the examples are simulated anatomy; such a model is refused on images of people
+    contrast : what the volumes show, for the card
+    options : TrainingOptions
+    progress : called with (step, steps, loss)
+
+    Raises
+    ------
+    ModelError
+        If there are too few examples, patience without a validation part, nothing to score, the loss is no longer
+        finite, or `out` holds the checkpoint of a training with other options.
+    """
+    options = options or TrainingOptions()
+    _check_numbers(examples, held_out, validation, options)
+    if options.sizes is None and options.architecture in SIZES:
+        options = replace(options, sizes=SIZES[options.architecture])
+    which, folder = get_region(region), Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    network = _begin(which, options).to(best_device())
+    state = _learn(network, folder, examples, validation, options, which, progress)
+    if state.best:
+        network.load_state_dict(state.best)
+    draw_curve(folder, best_step=state.best_step)
+    parts: Parts = {"training": examples, "validation": validation, "held_out": held_out}
+    write_splits(folder, parts)
+    scores = score(network.eval(), held_out, region_spacing(which))
+    _check_scores(scores, which)
+    scores.write(folder, which)
+    card = describe(
+        which, options, parts, scores, state, training_data=training_data, simulated=simulated, contrast=contrast
+    )
+    card = replace(card, weights_digest=save_weights(folder, network))
+    card.write(folder)
+    return Model(str(folder), card)
+
+
+def _check_numbers(
+    examples: Examples, held_out: Sequence[Example], validation: Sequence[Example], options: TrainingOptions
+) -> None:
+    if len(examples) < 2 or len(held_out) < 1:
+        raise ModelError(
+            f"expected at least 2 examples and 1 held out, found {len(examples)} and {len(held_out)}; give more"
+        )
+    if options.patience is not None and not len(validation):
+        raise ModelError(
+            f"patience={options.patience} stops training when Dice on a validation part no longer rises, "
+            "but there is none; give validation=, or patience=None to take all steps"
+        )
+
+
+def _check_scores(scores: HeldOut, region: Region) -> None:
+    if scores.cases["dice"].isna().all():
+        raise ModelError(f"no held-out mask of {region.name} has a voxel, nor was one drawn: hold out other examples")
+    dice = scores.cases["dice"]
+    logger.info("%s: held-out Dice %.3f (worst %.3f)", region.name, dice.mean(), dice.min())
+
+
+def _begin(region: Region, options: TrainingOptions) -> Network:
+    """The network before its first step. Weights are drawn on the CPU, so that they are the same on any device."""
+    torch.manual_seed(options.seed)
+    network = build(options.architecture, region, options.sizes or {})
+    if options.start is not None:
+        # Fine-tuning needs fewer steps than a fresh start.
+        folder = Path(options.start)
+        card = ModelCard.read(folder)
+        if card.region != region.name:
+            raise ModelError(
+                f"{folder} is a model of {card.region}, expected {region.name}; start from a model of {region.name}"
+            )
+        load_weights(folder, network, card.weights_digest)
+    return network
+
+
+def _learn(
+    network: Network,
+    folder: Path,
+    examples: Examples,
+    validation: Examples,
+    options: TrainingOptions,
+    region: Region,
+    progress: Report | None,
+) -> Progress:
+    """Take all steps, or as many as patience allows."""
+    optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
+    identity = {key: str(value) for key, value in asdict(options).items()} | {"region": region.name}
+    state = resume(folder, network, optimiser, identity)
+    curve = Curve(folder, state.step)
+    while state.step < options.steps and (options.patience is None or state.waited < options.patience):
+        loss = train_step(network, optimiser, examples, state.step, options)
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"training of {region.name} diverged at step {state.step}: the loss is {loss}; lower learning_rate"
+            )
+        state.step += 1
+        last = state.step == options.steps
+        dice = None
+        if len(validation) and (last or state.step % options.validate_every == 0):
+            dice = mean_dice(network.eval(), validation)
+            network.train()
+            state.validated(dice, network)
+        curve.log(state.step - 1, loss, dice)
+        if progress is not None:
+            progress(state.step, options.steps, loss)
+        stops = options.patience is not None and state.waited >= options.patience
+        if last or stops or state.step % options.checkpoint_every == 0:
+            write_checkpoint(folder, network, optimiser, identity, state)
+    if state.step < options.steps:
+        logger.info(
+            "%s: stopped after step %d of %d: Dice of the validation part has not risen since step %d",
+            region.name, state.step, options.steps, state.best_step,
+        )  # fmt: skip
+    return state
