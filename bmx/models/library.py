@@ -15,7 +15,7 @@ from bmx.regions import REGIONS, get_region
 if TYPE_CHECKING:
     import torch
 
-    from bmx.nn.roi_unet import RoiUNet
+    from bmx.nn.network import Network
 
 SHIPPED = Path(__file__).parent / "simulated"
 """Weights trained on simulated anatomy; `models="simulated"` means these."""
@@ -33,7 +33,7 @@ class Model:
         """Of the weights; identifies the model in results."""
         return self.card.weights_digest
 
-    def network(self) -> RoiUNet:
+    def network(self) -> Network:
         """The network on `best_device()`, ready to predict; loaded on first use in this process and kept."""
         return _load_network(self.folder, self.digest)
 
@@ -99,7 +99,7 @@ def best_device() -> torch.device:
 
 
 @functools.lru_cache(maxsize=len(REGIONS))
-def _load_network(folder: str, digest: str) -> RoiUNet:
+def _load_network(folder: str, digest: str) -> Network:
     """The digest is part of the key: a model trained anew in the same folder is loaded anew."""
     from bmx.models.weights import load_weights
     from bmx.nn.build import build

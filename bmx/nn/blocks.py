@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import nn
+
+RARE = math.log(0.05 / 0.95)
+"""Logit with which heads begin: few voxels are foreground, and training needn't first find that out."""
 
 
 class ConvBlock(nn.Sequential):

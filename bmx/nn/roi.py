@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Shape = tuple[int, int, int]
+from bmx.nn.frame import Shape, shape_of
+
+OUTSIDE_LOGIT = -12.0
+"""Outside the ROI a network is sure that there is nothing."""
 
 
 def roi_start(centre: Tensor, volume: Shape, roi: Shape, multiple: int) -> Tensor:
@@ -51,3 +54,58 @@ def implant(boxes: Tensor, start: Tensor, volume: Shape, background: float) -> T
         after = (volume[0] - z - box.shape[1], volume[1] - y - box.shape[2], volume[2] - x - box.shape[3])
         whole.append(functional.pad(box, (x, after[2], y, after[1], z, after[0]), value=background))
     return torch.stack(whole)
+
+
+def densest_places(weight: Tensor, roi: Shape, most: int, left_over: float = 0.05) -> list[Tensor]:
+    """Centres of the boxes that together hold the weight of a map, the heaviest first.
+
+    A box is put where it holds the most and then moved to the centre of mass of what it holds: a second blob
+    elsewhere (the other femur) does not pull it off, as it would pull the centre of mass of the whole map.
+
+    Parameters
+    ----------
+    weight : (z, y, x) float, not negative
+    roi : (z, y, x) voxels of one box
+    most : number of boxes; fewer are given once no more than `left_over` of the weight lies outside them
+
+    Returns
+    -------
+    At least one (3,), z y x in [-1, 1].
+
+    Examples
+    --------
+    >>> weight = torch.zeros(1, 4, 9)
+    >>> weight[0, 1, 2], weight[0, 3, 8] = 2.0, 1.0
+    >>> torch.stack(densest_places(weight, (1, 3, 3), most=2))
+    tensor([[ 0.0000, -0.2500, -0.4444],
+            [ 0.0000,  0.7500,  0.8889]])
+    """
+    size = shape_of(weight)
+    box = (min(roi[0], size[0]), min(roi[1], size[1]), min(roi[2], size[2]))
+    left, total = weight.clone(), float(weight.sum())
+    places: list[Tensor] = []
+    while not places or (len(places) < most and float(left.sum()) > left_over * total):
+        held = functional.avg_pool3d(left[None], box, stride=1)[0]
+        start = torch.stack(torch.unravel_index(held.argmax(), held.shape))
+        inside = tuple(slice(int(first), int(first) + length) for first, length in zip(start, box, strict=True))
+        centre = (start + _centre_of_mass(left[inside])) / torch.tensor(size, device=weight.device) * 2 - 1
+        places.append(centre)
+        z, y, x = roi_start(centre[None], size, box, multiple=1)[0].tolist()
+        left[z : z + box[0], y : y + box[1], x : x + box[2]] = 0
+        # What was found is done with, even where moving the box has bared a rim of it.
+        left[inside] = 0
+    return places
+
+
+def _centre_of_mass(weight: Tensor) -> Tensor:
+    """(z, y, x) to (3,) in voxels from the outer face; the middle of an empty map."""
+    total = weight.sum()
+    size = torch.tensor(weight.shape, device=weight.device)
+    if float(total) == 0:
+        return size / 2
+    centre = []
+    for axis, length in enumerate(weight.shape):
+        others = [other for other in range(3) if other != axis]
+        position = torch.arange(length, device=weight.device) + 0.5
+        centre.append((weight.sum(dim=others) * position).sum() / total)
+    return torch.stack(centre)

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bmx.nn.attention import CbamConv, NonLocal
 from bmx.nn.build import build, roi_attention_unet
-from bmx.nn.losses import roi_loss
-from bmx.nn.roi_unet import OUTSIDE_LOGIT, Encoder, RoiPrediction
+from bmx.nn.roi import OUTSIDE_LOGIT
+from bmx.nn.roi_unet import Decoder, Encoder, LastBlock, Locator, RoiPrediction, RoiUNet
 from bmx.regions import REGIONS
 
 SIZES = {"widths": (2, 3, 4, 5), "grid": 12}
@@ -17,21 +18,15 @@ def network() -> torch.nn.Module:
     return build("roi_attention_unet", REGIONS["femoral_head"], SIZES).eval()
 
 
-@pytest.mark.parametrize("shape", [(44, 50, 67), (8, 40, 40), (33, 32, 31)])
-def test_forward__gives_back_the_shape_it_got_even_if_odd_or_smaller_than_the_roi(
-    network: torch.nn.Module, shape: tuple[int, int, int]
-) -> None:
-    prediction = network(torch.rand(1, 1, *shape))
-    assert prediction.logits.shape == (1, 1, *shape)
-    assert prediction.roi_logits.shape == (1, 1, 32, 32, 32)
-    assert bool((prediction.centre.abs() <= 1).all())
-
-
-def test_forward__a_batch_gives_what_single_volumes_give(network: torch.nn.Module) -> None:
-    volumes = torch.rand(3, 1, 24, 40, 48)
-    together = network(volumes).logits
-    alone = torch.cat([network(volume[None]).logits for volume in volumes])
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("at", [-1.0, 0.0, 0.4, 1.0])
+def test_forward__cuts_the_roi_where_it_is_told_whatever_was_padded(network: torch.nn.Module, at: float) -> None:
+    """Coordinates are those of the volume as it came: 41 voxels are padded to 48, and that must not move the place."""
+    prediction = network(torch.rand(1, 1, 41, 57, 66), at=torch.full((1, 3), at))
+    for start, length in zip(prediction.start[0].tolist(), (41, 57, 66), strict=True):
+        wanted = (at + 1) / 2 * length - 16
+        highest = length + -length % 8 - 32
+        assert abs(start - min(max(wanted, 0), highest)) <= 4  # rounded to 8
+        assert start % 8 == 0
 
 
 def test_forward__says_nothing_outside_the_roi(network: torch.nn.Module) -> None:
@@ -48,6 +43,20 @@ def test_encoder__gives_four_levels_and_five_attention_maps() -> None:
     assert {one.shape[1] for one in maps} == {1}
 
 
+def test_last_block__lets_every_position_see_every_other() -> None:
+    """Paper 2.7: a non-local layer between two CBAM layers. Convolutions alone would not reach the far corner."""
+    torch.manual_seed(0)
+    layer = NonLocal(4)
+    torch.nn.init.normal_(layer.project.weight)
+    features = torch.rand(1, 4, 12, 12, 12, requires_grad=True)
+    layer(features)[0, 0, 0, 0, 0].backward()
+    assert features.grad is not None
+    assert bool((features.grad[0, :, -1, -1, -1] != 0).any())
+    block = LastBlock(3, 4)
+    kinds = [type(child) for child in block.children()]
+    assert kinds[-3:] == [CbamConv, NonLocal, CbamConv]
+
+
 def test_locator__finds_where_the_attention_is() -> None:
     """Soft-argmax against the truth: a map that is sharp at one place must give that place's coordinates."""
     locator = roi_attention_unet(REGIONS["spine"], **SIZES).locator
@@ -61,45 +70,32 @@ def test_locator__finds_where_the_attention_is() -> None:
     torch.testing.assert_close(centre, expected, atol=1e-3, rtol=0)
 
 
-def test_roi_loss__reaches_every_weight(network: torch.nn.Module) -> None:
-    """A part that gets no gradient would silently never learn."""
-    network.train()
-    target = torch.zeros(1, 1, 32, 40, 40)
-    target[..., 10:20, 15:25, 15:25] = 1
-    prediction = network(torch.rand(1, 1, 32, 40, 40), at=torch.zeros(1, 3))
-    roi_loss(prediction, target, torch.full((1, 3), 0.3)).backward()
-    silent = [name for name, weight in network.named_parameters() if weight.grad is None]
-    assert silent == []
-
-
-def test_roi_loss__falls_as_the_prediction_improves() -> None:
+def test_loss__falls_as_the_prediction_improves() -> None:
     target = torch.zeros(1, 1, 16, 32, 32)
     target[..., 4:8, 10:20, 10:20] = 1
     start = torch.zeros(1, 3, dtype=torch.int64)
-    losses = [
-        float(
-            roi_loss(
-                RoiPrediction(sharp * (2 * target - 1), sharp * (2 * target - 1), torch.full((1, 3), off), start),
-                target,
-                torch.zeros(1, 3),
-            )
-        )
-        for sharp, off in ((-8.0, 0.5), (0.0, 0.2), (8.0, 0.0))
-    ]
+    losses = []
+    for sharp, off in ((-8.0, 0.5), (0.0, 0.2), (8.0, 0.0)):
+        logits = sharp * (2 * target - 1)
+        prediction = RoiPrediction(logits, logits, torch.full((1, 3), off), start)
+        losses.append(float(prediction.loss(target, torch.zeros(1, 3))))
     assert losses[0] > losses[1] > losses[2]
     assert losses[2] < 0.02
 
 
-def test_build__names_the_architectures() -> None:
-    with pytest.raises(ValueError, match="'unet'; expected one of roi_attention_unet"):
-        build("unet", REGIONS["spine"], {})
+def test_loss__is_the_sum_that_the_paper_gives() -> None:
+    """L = L_seg + λ1 L_ROI + λ2 L_loc: with all voxels right, only the distance of the centres is left, times λ2."""
+    target = torch.zeros(1, 1, 8, 8, 8)
+    target[..., 2:6, 2:6, 2:6] = 1
+    logits = 40 * (2 * target - 1)
+    prediction = RoiPrediction(logits, logits, torch.tensor([[0.3, 0.0, 0.4]]), torch.zeros(1, 3, dtype=torch.int64))
+    assert float(prediction.loss(target, torch.zeros(1, 3))) == pytest.approx(0.5, abs=1e-4)
+    assert float(prediction.loss(target, torch.zeros(1, 3), location_weight=3)) == pytest.approx(1.5, abs=1e-4)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_forward__gives_on_a_gpu_what_it_gives_on_a_cpu(network: torch.nn.Module) -> None:
-    volume = torch.rand(1, 1, 24, 40, 48)
-    expected = network(volume)
-    found = network.to("cuda")(volume.to("cuda"))
-    assert torch.equal(found.start.cpu(), expected.start)
-    torch.testing.assert_close(found.logits.cpu(), expected.logits, rtol=1e-2, atol=1e-2)
+def test_roi_unet__refuses_a_roi_that_cannot_be_halved() -> None:
+    with pytest.raises(ValueError, match="use multiples of 8"):
+        RoiUNet(
+            encoder=Encoder((2, 3, 4, 5)), locator=Locator(5, (8, 8, 8), 4), decoder=Decoder((2, 3, 4, 5)),
+            roi=(32, 32, 20),
+        )  # fmt: skip
