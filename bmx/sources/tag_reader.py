@@ -266,7 +266,7 @@ def _scan(values: dict[int, bytes], start: int, size: int, where: str, varying: 
         column_direction=(column_x, column_y, column_z),
     )
     is_plain = (
-        size == 2 * header.rows * header.columns
+        size == 2 * header.rows * header.columns > 0
         and get(BITS_ALLOCATED) == b"\x10\0"
         and get(PIXEL_REPRESENTATION) == b"\0\0"
     )

@@ -124,6 +124,12 @@ def test_scan__believes_the_length_where_a_file_names_a_compression_that_it_does
     assert found.is_plain
 
 
+def test_scan__calls_no_image_plain_that_has_no_pixels() -> None:
+    """Found by fuzzing: no rows and no bytes agree with each other; pydicom gives nothing then."""
+    emptied = changed(GOOD[0], Rows=0, PixelData=b"")
+    assert getattr(check(emptied), "is_plain", False) is False
+
+
 @settings(max_examples=300)
 @given(
     st.binary(max_size=600), st.sampled_from([b"", b"\0" * 128 + b"DICM", b"\x08\0\x05\0CS", b"\x08\0\x08\0\2\0\0\0"])
@@ -145,8 +151,7 @@ def test_scan__agrees_with_pydicom_on_damaged_files(kind: str, seed: int, which:
 @pytest.mark.slow
 def test_scan__agrees_with_pydicom_for_a_minute() -> None:
     """Fuzzing: noise, and good files with one to three kinds of damage; each is read within a second."""
-    rng = np.random.default_rng()
-    seed = int(rng.integers(2**32))
+    seed = 20_201  # what may land must not be a matter of luck; another number searches elsewhere
     rng = np.random.default_rng(seed)
     read, end = 0, time.monotonic() + 60
     while time.monotonic() < end:
