@@ -158,4 +158,4 @@ def _predict(volume: npt.NDArray[np.float32], model: Model) -> npt.NDArray[Any]:
     seen = torch.from_numpy(np.ascontiguousarray(volume))[None, None].to(best_device())
     with torch.inference_mode():
         logits = model.network()(seen).logits
-    return logits[0, 0].cpu().numpy()  # type: ignore[no-any-return]  # torch does not say what numpy() gives
+    return logits[0, 0].cpu().numpy()

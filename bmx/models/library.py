@@ -105,6 +105,9 @@ def _load_network(folder: str, digest: str) -> Network:
     from bmx.nn.build import build
 
     card = ModelCard.read(Path(folder))
-    network = build(card.architecture, get_region(card.region), card.sizes)
+    try:
+        network = build(card.architecture, get_region(card.region), card.sizes)
+    except ValueError as exc:
+        raise ModelError(f"the card {Path(folder) / CARD} describes no network of this bmx: {exc}") from exc
     load_weights(Path(folder), network, digest)
     return network.to(best_device()).eval()
