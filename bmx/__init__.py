@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bmx import analysis, plot
     from bmx import quality as qc
     from bmx.cohort.run import run
+    from bmx.evaluation.comparison import evaluate
     from bmx.ingest.conversion import convert
     from bmx.ingest.masks import read_masks
     from bmx.ingest.report import ingest_report
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 _HOME = {
     "analysis": "bmx.analysis",
     "convert": "bmx.ingest.conversion:convert",
+    "evaluate": "bmx.evaluation.comparison:evaluate",
     "export": "bmx.store.exporting:export",
     "ingest_report": "bmx.ingest.report:ingest_report",
     "join": "bmx.phenotypes.join:join",
@@ -54,6 +56,7 @@ _HOME = {
 __all__ = [
     "analysis",
     "convert",
+    "evaluate",
     "export",
     "ingest_report",
     "join",

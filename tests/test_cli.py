@@ -23,7 +23,10 @@ from bmx.store.results import open_results
 from tests.cohorts import make_store
 from tests.exams import make_exam
 
-COMMANDS = ("simulate", "plan", "convert", "inspect", "verify", "withdraw", "export", "run", "train", "regress", "demo")
+COMMANDS = (
+    "simulate", "plan", "convert", "inspect", "verify", "withdraw", "export", "train", "evaluate",
+    "run", "regress", "demo",
+)  # fmt: skip
 FORMULA = "bmd_femoral_shaft ~ bmff_femoral_diaphysis"
 
 

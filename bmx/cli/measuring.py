@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bmx.cli.app import Seed, Workers, app, errors
+from bmx.cli.app import Workers, app
 
 
 @app.command()
@@ -30,51 +30,6 @@ def run(
 
     measured = verb(store, results, models=models, recipe=recipe, allow_simulated=allow_simulated, workers=workers)
     typer.echo(quality.counts(quality.flag(measured)).to_string())
-
-
-@app.command()
-def train(
-    out: Annotated[Path, typer.Argument(help="Folder of the new model.")],
-    region: Annotated[str, typer.Option(help="spine, femoral_head, total_hip or femoral_diaphysis.")],
-    simulate: Annotated[int, typer.Option(min=2, help="Number of simulated participants to learn from.")] = 160,
-    steps: Annotated[int, typer.Option(min=1, help="Volumes seen.")] = 800,
-    zoom: Annotated[bool, typer.Option("--zoom", help="Make bodies smaller and larger while training.")] = False,
-    start: Annotated[
-        Path | None, typer.Option(help="A model of the region whose weights training begins with.")
-    ] = None,
-    seed: Seed = 0,
-) -> None:
-    """Train the paper's network on simulated participants. Call it again to go on after an interruption.
-
-    Example: bmx train models/spine --region spine --simulate 160 --steps 800
-    """
-    from rich.progress import Progress
-
-    from bmx.models.cards import ModelCard
-    from bmx.regions import get_region
-    from bmx.simulation.examples import SimulatedExamples
-    from bmx.training import TrainingOptions
-    from bmx.training import train as verb
-
-    which = get_region(region)
-    with Progress(console=errors) as bar:
-        task = bar.add_task(f"training {region}", total=steps)
-        model = verb(
-            region,
-            out,
-            examples=SimulatedExamples(which, simulate, seed=2 * seed + 20_001),
-            held_out=SimulatedExamples(which, max(simulate // 10, 1), seed=2 * seed + 20_002),
-            training_data=f"{simulate} participants of bmx simulate, seed {2 * seed + 20_001}"
-            + ", zoomed" * zoom
-            + (f"; begun with the weights {ModelCard.read(start).weights_digest}" if start else ""),
-            simulated=True,
-            options=TrainingOptions(steps=steps, seed=seed, zoom=zoom, start=str(start) if start else None),
-            progress=lambda done, _, loss: bar.update(
-                task, completed=done, description=f"training {region}, loss {loss:.2f}"
-            ),
-        )
-    held_out = model.card.held_out
-    typer.echo(f"{model.folder}: held-out Dice {held_out['dice_mean']:.3f} (worst {held_out['dice_worst']:.3f})")
 
 
 @app.command()

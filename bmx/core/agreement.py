@@ -12,6 +12,9 @@ import numpy.typing as npt
 from bmx.core.overlap import dice
 from bmx.core.surface import hausdorff95
 
+IDEAL = {"dice": 1.0, "hausdorff95_mm": 0.0, "volume_error_ml": 0.0, "volume_error_percent": 0.0}
+"""Columns of a table of agreement, and the value that a perfect mask has."""
+
 
 class Agreement(NamedTuple):
     """One mask and its reference."""
@@ -34,6 +37,18 @@ class Agreement(NamedTuple):
     def volume_error_percent(self) -> float:
         """Of the reference; NaN where that is empty."""
         return 100 * self.volume_error / self.reference_volume if self.reference_volume else float("nan")
+
+    def row(self) -> dict[str, float | str]:
+        """All of it under the names that tables have, with units."""
+        return {
+            "dice": self.dice,
+            "hausdorff95_mm": self.hausdorff95,
+            "volume_ml": self.volume,
+            "reference_ml": self.reference_volume,
+            "volume_error_ml": self.volume_error,
+            "volume_error_percent": self.volume_error_percent,
+            "reason": self.reason,
+        }
 
     @property
     def reason(self) -> str:

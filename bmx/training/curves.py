@@ -16,7 +16,7 @@ class Curve:
         """Open the curve, forgetting what an interrupted training logged after its `steps`: they are taken again."""
         self.path = folder / CURVE
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
-        kept = lines[: steps + 1] if steps else [",".join(COLUMNS) + "\n"]
+        kept = lines[: steps + 1] if steps and lines else [",".join(COLUMNS) + "\n"]
         self.path.write_text("".join(kept), encoding="utf-8")
 
     def log(self, step: int, loss: float, dice: float | None) -> None:

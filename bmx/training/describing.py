@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bmx.core.agreement import spread
+from bmx.core.agreement import IDEAL, spread
 from bmx.core.preparation import InputContrast
 from bmx.models.cards import ModelCard
 from bmx.regions import Region
 from bmx.training.checkpoints import Progress
 from bmx.training.examples import Examples, names
-from bmx.training.held_out import IDEAL, HeldOut, region_spacing
+from bmx.training.held_out import HeldOut, region_spacing
 from bmx.training.options import TrainingOptions
 
 SPLITS = "splits.csv"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bmx.acquisition import PIXEL_MM, SLABS
-from bmx.core.agreement import Agreement, compare_masks, spread
+from bmx.core.agreement import IDEAL, Agreement, compare_masks, spread
 from bmx.core.overlap import dice
 from bmx.nn.network import Network
 from bmx.regions import Region
@@ -18,9 +18,6 @@ from bmx.training.step import predict
 from bmx.types import FloatVolume, Mask
 
 REPORT, SUMMARY, WORST_PICTURE = "held_out.csv", "held_out_summary.csv", "worst.png"
-
-IDEAL = {"dice": 1.0, "hausdorff95_mm": 0.0, "volume_error_ml": 0.0, "volume_error_percent": 0.0}
-"""Columns of the report, and the value that a perfect mask has."""
 
 Spacing = tuple[float, float, float]
 
@@ -40,7 +37,7 @@ class Scored:
 
     @property
     def badness(self) -> float:
-        """Of what is drawn as the worst case; a mask of nothing that ought to be is worst of all."""
+        """By which the worst case is chosen; least where both masks are rightly empty."""
         return -1.0 if np.isnan(self.agreement.dice) else 1 - self.agreement.dice
 
 
@@ -49,7 +46,7 @@ class HeldOut:
     """Scores of all cases; of the volumes, only the worst is kept."""
 
     cases: pd.DataFrame
-    """A row a case: `case`, the columns of `IDEAL`, `volume_ml`, `reference_ml` and the `reason` of a NaN."""
+    """A row a case: `case`, and what `bmx.core.agreement.Agreement.row` gives."""
     worst: Scored
     spacing: Spacing
 
@@ -77,12 +74,7 @@ def score(network: Network, examples: Examples, spacing: Spacing) -> HeldOut:
     for name, (volume, true) in zip(names(examples), examples, strict=True):
         drawn = predict(network, volume)
         one = Scored(name, volume, drawn, true, compare_masks(drawn, true, spacing))
-        found = one.agreement
-        rows.append({
-            "case": name, "dice": found.dice, "hausdorff95_mm": found.hausdorff95, "volume_ml": found.volume,
-            "reference_ml": found.reference_volume, "volume_error_ml": found.volume_error,
-            "volume_error_percent": found.volume_error_percent, "reason": found.reason,
-        })  # fmt: skip
+        rows.append({"case": name, **one.agreement.row()})
         if worst is None or one.badness > worst.badness:
             worst = one
     assert worst is not None, "a caller gives at least one example"
@@ -92,7 +84,8 @@ def score(network: Network, examples: Examples, spacing: Spacing) -> HeldOut:
 def together(parts: list[HeldOut]) -> HeldOut:
     """The cases of all folds as one report."""
     worst = max((part.worst for part in parts), key=lambda one: one.badness)
-    return HeldOut(pd.concat([part.cases for part in parts], ignore_index=True), worst, parts[0].spacing)
+    cases = pd.concat([part.cases for part in parts]).sort_values("case", kind="stable", ignore_index=True)
+    return HeldOut(cases, worst, parts[0].spacing)
 
 
 def mean_dice(network: Network, examples: Examples) -> float:

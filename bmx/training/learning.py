@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from bmx.regions import Region, get_region
 from bmx.training.checkpoints import Progress, resume, write_checkpoint
 from bmx.training.curves import Curve, draw_curve
 from bmx.training.describing import Parts, describe, write_splits
-from bmx.training.examples import Example, Examples
+from bmx.training.examples import Example, Examples, names
 from bmx.training.held_out import HeldOut, mean_dice, region_spacing, score
 from bmx.training.options import TrainingOptions
 from bmx.training.step import train_step
@@ -79,21 +80,31 @@ def train(
     which, folder = get_region(region), Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     network = _begin(which, options).to(best_device())
-    state = _learn(network, folder, examples, validation, options, which, progress)
+    identity = {key: str(value) for key, value in asdict(options).items()}
+    identity |= {"region": region, "training_data": training_data, "cases": _digest_of_names(examples)}
+    state = _learn(network, folder, examples, validation, options, identity, progress)
     if state.best:
         network.load_state_dict(state.best)
     draw_curve(folder, best_step=state.best_step)
     parts: Parts = {"training": examples, "validation": validation, "held_out": held_out}
     write_splits(folder, parts)
+    # What is scored is what lies on disk: weights of half precision.
+    digest = save_weights(folder, network)
+    load_weights(folder, network, digest)
     scores = score(network.eval(), held_out, region_spacing(which))
     _check_scores(scores, which)
     scores.write(folder, which)
     card = describe(
         which, options, parts, scores, state, training_data=training_data, simulated=simulated, contrast=contrast
     )
-    card = replace(card, weights_digest=save_weights(folder, network))
+    card = replace(card, weights_digest=digest)
     card.write(folder)
     return Model(str(folder), card)
+
+
+def _digest_of_names(examples: Examples) -> str:
+    """Tells trainings on different cases apart without reading, or simulating, any of them."""
+    return hashlib.blake2b(repr(names(examples)).encode(), digest_size=8).hexdigest()
 
 
 def _check_numbers(
@@ -139,19 +150,19 @@ def _learn(
     examples: Examples,
     validation: Examples,
     options: TrainingOptions,
-    region: Region,
+    identity: dict[str, str],
     progress: Report | None,
 ) -> Progress:
     """Take all steps, or as many as patience allows."""
     optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
-    identity = {key: str(value) for key, value in asdict(options).items()} | {"region": region.name}
     state = resume(folder, network, optimiser, identity)
     curve = Curve(folder, state.step)
     while state.step < options.steps and (options.patience is None or state.waited < options.patience):
         loss = train_step(network, optimiser, examples, state.step, options)
         if not math.isfinite(loss):
             raise ModelError(
-                f"training of {region.name} diverged at step {state.step}: the loss is {loss}; lower learning_rate"
+                f"training of {identity['region']} diverged at step {state.step}: the loss is {loss}; "
+                "lower learning_rate"
             )
         state.step += 1
         last = state.step == options.steps
@@ -169,6 +180,6 @@ def _learn(
     if state.step < options.steps:
         logger.info(
             "%s: stopped after step %d of %d: Dice of the validation part has not risen since step %d",
-            region.name, state.step, options.steps, state.best_step,
+            identity["region"], state.step, options.steps, state.best_step,
         )  # fmt: skip
     return state

@@ -1,4 +1,4 @@
-"""Hold measurements and masks against the truth."""
+"""Measured BMFF and masks of a cohort against the truth of a simulation."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import xarray as xr
 
 from bmx.core.overlap import dice
 from bmx.errors import SchemaError
+from bmx.evaluation.mask_trees import GRID, shared_masks
 from bmx.schema import validate
-
-GRID = ("z", "y", "x")
 
 
 def compare_to_truth(results: xr.Dataset, truth: xr.Dataset) -> pd.DataFrame:
@@ -94,25 +93,7 @@ def dice_per_participant(masks: xr.DataTree, reference: xr.DataTree) -> xr.DataA
         If `mask` is missing or wrong in either, or they share no participant or region, or lie on
         different grids.
     """
-    validate(masks, "mask")
-    validate(reference, "mask")
-    parts: list[xr.DataArray] = []
-    for name in sorted(name for name in masks.children if name in reference.children):
-        drawn, true = (tree[name].to_dataset()["mask"].reset_coords(drop=True) for tree in (masks, reference))
-        grids = [tuple(mask.sizes[dim] for dim in GRID) for mask in (drawn, true)]
-        if grids[0] != grids[1]:
-            raise SchemaError(
-                f"{name}: the masks and their reference must lie on one grid (z, y, x), "
-                f"found {grids[0]} and {grids[1]}; draw both on the slab's own voxels"
-            )
-        drawn, true = xr.align(drawn, true, join="inner")
-        if drawn.size:
-            parts.append(_dice(drawn, true))
-    if not parts:
-        raise SchemaError(
-            "the masks and their reference have no participant with the same region; "
-            f"found slabs {', '.join(masks.children)} and {', '.join(reference.children)}"
-        )
+    parts = [_dice(drawn, true) for _, drawn, true in shared_masks(masks, reference)]
     return (
         xr.concat(parts, dim="region", join="exact")
         .rename("dice")

@@ -1,0 +1,170 @@
+"""`bmx train`: from simulated participants, or from images and masks that somebody drew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bmx.cli.app import Seed, app, errors
+
+if TYPE_CHECKING:
+    from bmx.training.options import TrainingOptions
+
+Input = Literal["fat+water", "fat"]
+
+_SIMULATED = 160
+_PATIENCE = 8
+"""Validations; four hundred steps with the defaults."""
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Argument(help="Folder of the new model.")],
+    region: Annotated[str, typer.Option(help="spine, femoral_head, total_hip or femoral_diaphysis.")],
+    images: Annotated[
+        str | None, typer.Option(help="Folder of NIfTI images NAME, or pairs NAME_fat and NAME_water.")
+    ] = None,
+    masks: Annotated[str | None, typer.Option(help="Folder of NIfTI masks NAME, NAME_mask or NAME_REGION.")] = None,
+    simulate: Annotated[
+        int | None, typer.Option(min=2, help=f"Learn from this many simulated participants; {_SIMULATED} by default.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Cross-validate instead: train this often, hold out every case once.")
+    ] = None,
+    contrast: Annotated[
+        Input, typer.Option("--input", help="What the network sees of a pair, or what single images show.")
+    ] = "fat+water",
+    architecture: Annotated[
+        str, typer.Option(help="Which network; an unknown name lists them.")
+    ] = "roi_attention_unet",
+    steps: Annotated[int, typer.Option(min=1, help="Volumes seen, at most.")] = 800,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Stop after so many validations (every 50 steps) without a better Dice. "
+            f"By default {_PATIENCE} with masks, none with a simulation.",
+        ),
+    ] = None,
+    zoom: Annotated[bool, typer.Option("--zoom", help="Make bodies smaller and larger while training.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="A model of the region whose weights training begins with.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Train a network on your own masks, or on simulated participants. Call it again to go on after an interruption.
+
+    Example: bmx train models/spine --region spine --images dixon/ --masks drawn/
+    """
+    from bmx.regions import get_region
+    from bmx.training.options import TrainingOptions
+
+    if (images is None) != (masks is None):
+        raise typer.BadParameter("--images and --masks belong together; give both, or neither to learn from simulation")
+    if images is not None and simulate is not None:
+        raise typer.BadParameter("give --images and --masks, or --simulate, not both")
+    get_region(region)
+    options = TrainingOptions(
+        architecture=architecture, steps=steps, seed=seed, zoom=zoom, patience=patience,
+        start=str(start) if start else None,
+    )  # fmt: skip
+    if images is not None and masks is not None:
+        _on_masks(out, region, images, masks, contrast, folds, options, default_patience=patience is None)
+    else:
+        if folds is not None:
+            raise typer.BadParameter("--folds needs --images and --masks; simulate more participants instead")
+        _on_simulation(out, region, simulate or _SIMULATED, contrast, options)
+
+
+def _on_masks(
+    out: Path,
+    region: str,
+    images: str,
+    masks: str,
+    contrast: Input,
+    folds: int | None,
+    options: TrainingOptions,
+    *,
+    default_patience: bool,
+) -> None:
+    from dataclasses import replace
+
+    from bmx.training.cross_validation import cross_validate, split
+    from bmx.training.describing import examples_digest
+    from bmx.training.examples import Part
+    from bmx.training.learning import train as verb
+    from bmx.training.nifti_examples import read_examples
+
+    examples = read_examples(images, masks, region, contrast=contrast)
+    data = f"{len(examples)} cases with masks of others, digest {examples_digest(examples)}" + _begun(options)
+    if default_patience:
+        options = replace(options, patience=_PATIENCE)
+    if folds is not None:
+        with _bar(region, folds * options.steps) as tell:
+            report = cross_validate(
+                region, out, examples=examples, folds=folds, training_data=data, simulated=examples.simulated,
+                contrast=contrast, options=options,
+                progress=lambda fold, done, steps, loss: tell((fold - 1) * steps + done, loss),
+            )  # fmt: skip
+        typer.echo(report.summary().round(3).to_string())
+        typer.echo(f"all cases: {out / 'held_out.csv'}; the worst, {report.worst.name}: {out / 'worst.png'}")
+        return
+    chosen = split(len(examples), options.seed)
+    with _bar(region, options.steps) as tell:
+        model = verb(
+            region, out, examples=Part(examples, chosen["training"]), validation=Part(examples, chosen["validation"]),
+            held_out=Part(examples, chosen["held_out"]), training_data=data, simulated=examples.simulated,
+            contrast=contrast, options=options, progress=lambda done, _, loss: tell(done, loss),
+        )  # fmt: skip
+    _say(model.folder, model.card.held_out)
+
+
+def _on_simulation(out: Path, region: str, number: int, contrast: Input, options: TrainingOptions) -> None:
+    from bmx.regions import get_region
+    from bmx.simulation.examples import SimulatedExamples
+    from bmx.training.learning import train as verb
+
+    which, seed = get_region(region), 2 * options.seed + 20_001
+    some = max(number // 10, 1)
+    with _bar(region, options.steps) as tell:
+        model = verb(
+            region, out,
+            examples=SimulatedExamples(which, number, seed=seed, contrast=contrast),
+            # Only patience needs a validation part; seeds of training and held-out participants are below a million.
+            validation=SimulatedExamples(which, some, seed=seed + 1_000_000, contrast=contrast)
+            if options.patience is not None else (),
+            held_out=SimulatedExamples(which, some, seed=seed + 1, contrast=contrast),
+            training_data=f"{number} participants of bmx simulate, seed {seed}" + ", zoomed" * options.zoom
+            + _begun(options),
+            simulated=True, contrast=contrast, options=options, progress=lambda done, _, loss: tell(done, loss),
+        )  # fmt: skip
+    _say(model.folder, model.card.held_out)
+
+
+def _begun(options: TrainingOptions) -> str:
+    from bmx.models.cards import ModelCard
+
+    return f"; begun with the weights {ModelCard.read(Path(options.start)).weights_digest}" if options.start else ""
+
+
+def _say(folder: str, held_out: Mapping[str, float]) -> None:
+    parts = [f"held-out Dice {held_out['dice_mean']:.3f} (worst {held_out['dice_worst']:.3f})"]
+    if "hausdorff95_mm_mean" in held_out:
+        parts.append(f"95 % Hausdorff {held_out['hausdorff95_mm_mean']:.1f} mm")
+    if "volume_error_percent_mean" in held_out:
+        parts.append(f"volume {held_out['volume_error_percent_mean']:+.1f} %")
+    typer.echo(f"{folder}: {', '.join(parts)}; {int(held_out['n'])} cases in held_out.csv, the worst in worst.png")
+
+
+@contextmanager
+def _bar(region: str, steps: int) -> Iterator[Callable[[int, float], None]]:
+    """A progress bar; call what it gives with (steps done, loss)."""
+    from rich.progress import Progress
+
+    with Progress(console=errors) as bar:
+        task = bar.add_task(f"training {region}", total=steps)
+        yield lambda done, loss: bar.update(task, completed=done, description=f"training {region}, loss {loss:.2f}")
