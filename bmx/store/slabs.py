@@ -72,8 +72,8 @@ def write_images(url: str, slab: Slab, images: Mapping[ContrastName, IntVolume],
     for contrast, block in images.items():
         # To leave out empty chunks, Zarr compares every voxel with the fill value: a quarter of the time of writing.
         # Said of this array alone: Zarr's own settings are shared by all threads, whatever they write.
-        config: Any = {"write_empty_chunks": all(map(_holds_something, block))}
-        array = zarr.open_array(url, path=f"{slab.name}/{contrast}", mode="r+", config=config)
+        array = zarr.open_array(url, path=f"{slab.name}/{contrast}", mode="r+")
+        array = array.with_config({"write_empty_chunks": all(map(_holds_something, block))})
         # The whole shard at once, even if every volume is empty: what an earlier attempt left must go.
         array[start : start + len(block)] = block
 

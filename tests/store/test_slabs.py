@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zarr.core.buffer import NDBuffer
 
 from bmx.acquisition import SLABS
 from bmx.store.slabs import create_store, read_images, write_images
@@ -24,3 +25,22 @@ def test_write_images__costs_no_bytes_for_a_volume_that_is_empty(tmp_path: Path,
     # The index of a shard says which of its chunks are there; all bits set where one isn't.
     written = [int.from_bytes(path.read_bytes()[-36 + 16 * row :][:8], "little") for path in shards for row in (0, 1)]
     assert [offset != 2**64 - 1 for offset in written] == (list(present) if shards else [])
+
+
+def test_write_images__has_no_voxel_compared_where_no_volume_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a quarter of the time of writing; Zarr ignores the setting without a word if it is given elsewhere."""
+    url, slab = str(tmp_path / "slabs.zarr"), SLABS[5]
+    create_store(url, participants=2, shard=2, slabs=(5,), contrasts=("fat",), instance=2)
+    images = np.ones((2, *slab.stored_shape), np.uint16)
+    compared: list[object] = []
+    plain = NDBuffer.all_equal
+    monkeypatch.setattr(
+        NDBuffer, "all_equal", lambda one, other, **how: compared.append(one) or plain(one, other, **how)
+    )
+    write_images(url, slab, {"fat": images}, start=0)
+    assert not compared
+    images[1] = 0
+    write_images(url, slab, {"fat": images}, start=0)
+    assert compared
