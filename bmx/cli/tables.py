@@ -125,5 +125,5 @@ def report_table(report: pd.DataFrame) -> Table:
         table.add_row(Text(row["status"], style="green" if row["status"] == _CLEAN else "yellow"), what, *cells)
     failed = report[report["slab"] == 0]
     if len(failed):
-        table.caption = f"of {int(failed['participants'].sum()):,} participants no archive could be read"
+        table.caption = f"archives that could not be read: {int(failed['participants'].sum()):,}"
     return table
