@@ -28,7 +28,9 @@ def shared_masks(masks: xr.DataTree, reference: xr.DataTree) -> Iterator[tuple[s
     validate(masks, "mask")
     validate(reference, "mask")
     found = False
-    for name in sorted(name for name in masks.children if name in reference.children):
+    # The truth of a simulation has groups without masks: faults, results, slabs in which no region lies.
+    slabs = [{name for name, node in tree.children.items() if "mask" in node.data_vars} for tree in (masks, reference)]
+    for name in sorted(slabs[0] & slabs[1]):
         drawn, true = (tree[name].to_dataset()["mask"].reset_coords(drop=True) for tree in (masks, reference))
         grids = [tuple(mask.sizes[dim] for dim in GRID) for mask in (drawn, true)]
         if grids[0] != grids[1]:
