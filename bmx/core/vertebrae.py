@@ -1,0 +1,154 @@
+"""Single vertebrae from the mask of a spine, and what is known of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from bmx.core.column_borders import find_borders
+from bmx.core.column_line import column_line
+from bmx.core.geometry import Points, centroid, crop_affine, to_world, voxel_volume
+from bmx.core.morphology import bounding_box, touches_slab_edge
+from bmx.types import Affine, Mask
+
+Labels = npt.NDArray[np.uint8]
+
+LEVELS = (
+    *(f"C{number}" for number in range(1, 8)),
+    *(f"T{number}" for number in range(1, 13)),
+    *(f"L{number}" for number in range(1, 6)),
+)
+"""From the skull to the sacrum, as in nine people of ten; a transitional vertebra shifts the names above it by one."""
+
+_NEXT_TO_SACRUM_MM = 30.0
+"""Free way between L5 and sacrum, at most; without L5 it is some 50 mm."""
+
+
+@dataclass(frozen=True, slots=True)
+class VertebraFacts:
+    """One vertebra of a mask."""
+
+    label: int
+    """Its number in the labels, 1 is the highest."""
+    level: str | None
+    """`L5`; None where no sacrum is seen from which to count."""
+    centroid: Points
+    """(3,) RAS+ mm"""
+    volume: float
+    """mL"""
+    touches_edge: bool
+    """Whether it reaches the first or the last slice: it may be cut there, and its volume too small."""
+
+
+def split_vertebrae(mask: Mask, affine: Affine) -> Labels:
+    """Number the vertebral bodies of a spine from Superior to Inferior.
+
+    Borders are found along the column's own, smooth centre line, so that a scoliosis is followed, and a border lies
+    across it, not along a slice. Bodies may be apart, touch or be bridged; one may be flat, and the ends may be cut.
+    What nothing but distances tells apart (discs filled all over) is divided where equal distances suggest it.
+
+    Parameters
+    ----------
+    mask : (z, y, x) bool, vertebral bodies, whole or their inner marrow; arches would draw the line backwards
+    affine : (3, 4) float64
+
+    Returns
+    -------
+    (z, y, x) uint8, 0 outside the mask, 1 to n for n vertebrae, none of them empty.
+
+    Raises
+    ------
+    ValueError
+        The mask isn't a volume, or the affine isn't finite.
+
+    Examples
+    --------
+    >>> mask = np.zeros((60, 30, 30), bool)
+    >>> mask[5:25, 5:25, 5:25] = mask[30:50, 5:25, 5:25] = True
+    >>> split_vertebrae(mask, np.eye(3, 4))[[10, 27, 40], 15, 15]
+    array([2, 0, 1], dtype=uint8)
+    """
+    if mask.ndim != 3:
+        raise ValueError(
+            f"a mask of a spine must be (z, y, x), found shape {mask.shape}; give one participant at a time"
+        )
+    if affine.shape != (3, 4) or not np.isfinite(affine).all():
+        raise ValueError(
+            f"an affine must be (3, 4) and finite, found {affine.tolist()}; a slab without an affine can't be split"
+        )
+    labels = np.zeros(mask.shape, np.uint8)
+    box = bounding_box(mask)
+    if box is None:
+        return labels
+    inside, here = mask[box], crop_affine(affine, box)
+    line = column_line(inside, here)
+    borders = find_borders(line, inside, here)[1:-1]
+    along, _ = line.project(to_world(here, np.argwhere(inside)))
+    from_below = np.searchsorted(borders, along, side="right")
+    # Numbered by what is there, so that no number is left out.
+    _, number = np.unique(-from_below, return_inverse=True)
+    labels[box][inside] = number.reshape(-1) + 1
+    return labels
+
+
+def describe_vertebrae(
+    labels: Labels, affine: Affine, *, native_slices: int | None = None, sacrum: Mask | None = None
+) -> tuple[VertebraFacts, ...]:
+    """Place, size and, where a sacrum is seen, level of each vertebra.
+
+    Parameters
+    ----------
+    labels : (z, y, x) uint8, of `split_vertebrae`
+    affine : (3, 4) float64
+    native_slices : int, slices that were acquired, if what lies beyond them is fill; all by default
+    sacrum : (z, y, x) bool, if it was segmented; the lowest vertebra is L5 if it lies next to it
+
+    Returns
+    -------
+    One `VertebraFacts` for each, from Superior to Inferior.
+
+    Raises
+    ------
+    ValueError
+        The sacrum is on another grid than the labels.
+
+    Examples
+    --------
+    >>> labels = np.zeros((9, 4, 4), np.uint8)
+    >>> labels[1:3], labels[5:9] = 2, 1
+    >>> [(one.label, one.level, one.volume, one.touches_edge) for one in describe_vertebrae(labels, np.eye(3, 4))]
+    [(1, None, 0.064, True), (2, None, 0.032, False)]
+    """
+    if sacrum is not None and sacrum.shape != labels.shape:
+        raise ValueError(
+            f"the sacrum must lie on the grid of the labels, expected shape {labels.shape}, found {sacrum.shape}; "
+            "resample one of them"
+        )
+    count = int(labels.max(initial=0))
+    lowest_is_l5 = count > 0 and sacrum is not None and _next_to(labels == count, sacrum, affine)
+    slices = labels.shape[0] if native_slices is None else native_slices
+    facts = []
+    for label in range(1, count + 1):
+        body = labels == label
+        place = len(LEVELS) - 1 - (count - label)
+        facts.append(
+            VertebraFacts(
+                label=label,
+                level=LEVELS[place] if lowest_is_l5 and place >= 0 else None,
+                centroid=centroid(body, affine),
+                volume=int(body.sum()) * voxel_volume(affine),
+                touches_edge=touches_slab_edge(body, slices),
+            )
+        )
+    return tuple(facts)
+
+
+def _next_to(vertebra: Mask, sacrum: Mask, affine: Affine) -> bool:
+    """Whether a sacrum lies below a vertebra with no room for another one between them."""
+    if not sacrum.any() or centroid(sacrum, affine)[2] >= centroid(vertebra, affine)[2]:
+        return False
+    apart, _ = cKDTree(to_world(affine, np.argwhere(sacrum))).query(to_world(affine, np.argwhere(vertebra)))
+    return bool(apart.min() <= _NEXT_TO_SACRUM_MM)
