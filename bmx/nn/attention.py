@@ -58,8 +58,10 @@ class NonLocal(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(b, c, z, y, x) to the same shape."""
-        query, key, value = (layer(features).flatten(2).transpose(1, 2) for layer in (self.query, self.key, self.value))
-        mixed = nn.functional.scaled_dot_product_attention(query, key, value)  # (b, positions, inner)
-        mixed = mixed.transpose(1, 2).reshape(len(mixed), -1, *features.shape[2:])
+        layers = (self.query, self.key, self.value)
+        # One head, said as an axis of its own: torch then never holds the weights of all pairs of positions.
+        query, key, value = (layer(features).flatten(2).transpose(1, 2)[:, None] for layer in layers)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value)  # (b, 1, positions, inner)
+        mixed = mixed[:, 0].transpose(1, 2).reshape(len(mixed), -1, *features.shape[2:])
         projected: Tensor = self.project(mixed)
         return features + projected

@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bmx.nn.attention import CbamConv, NonLocal
-from bmx.nn.blocks import RARE, ConvBlock, DoubleConv, DownSample, UpSample
+from bmx.nn.blocks import RARE, Conv, ConvBlock, DoubleConv, DownSample, UpSample
 from bmx.nn.frame import Shape, in_padded, pad_to_multiple, shape_of
 from bmx.nn.losses import dice_loss, weighted_dice_loss
 from bmx.nn.network import Network
@@ -101,7 +101,7 @@ class Locator(nn.Module):
     def __init__(self, maps: int, grid: Shape, width: int) -> None:
         super().__init__()
         self.grid = grid
-        self.fuse = nn.Sequential(ConvBlock(maps, width), nn.Conv3d(width, 1, kernel_size=3, padding=1))
+        self.fuse = nn.Sequential(ConvBlock(maps, width), Conv(width, 1, kernel_size=3, padding=1))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Attention maps (b, 1, ...) of any sizes to centres (b, 3): z y x in [-1, 1]."""

@@ -1,0 +1,221 @@
+"""What one volume costs each network on a CPU, beside the networks that people would pick instead.
+
+    python benchmarks/segment.py [--rounds 3] [--threads 2] [--dice table.csv --plot pareto.png]
+
+One run measures all of them in turns, on a volume of the size of slab 4, with random weights: time doesn't depend
+on them, except on where a ROI lies. MONAI's networks are measured if it is installed (extra `bench`). Memory is what
+one forward pass adds to a fresh process. Speed means nothing without accuracy: give a table with the columns
+`network` and `dice` (several rows of a network are averaged), and the plot of time against Dice is drawn.
+
+Exits with 1 if an aim is missed: our cascade 8 times as fast as MONAI's BasicUNet, and the paper's network twice as
+fast as itself with a decoder for the whole volume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bmx.nn.build import ARCHITECTURES, SIZES, build
+from bmx.regions import REGIONS
+
+SHAPE = (46, 174, 224)
+PADDED = (48, 176, 224)
+"""What networks of four halvings (MONAI's, which don't pad by themselves) are given."""
+
+REGION = REGIONS["femoral_head"]
+FULL_DECODER = "roi_attention_unet, full decoder"
+BASIC_UNET = "MONAI BasicUNet"
+AIMS = {"roi_cascade": (BASIC_UNET, 8.0), "roi_attention_unet": (FULL_DECODER, 2.0)}
+"""(what it is compared to, how many times as fast it shall be)."""
+
+
+def ours(architecture: str) -> nn.Module:
+    """One of our networks, with the sizes that are trained by default."""
+    return build(architecture, REGION, SIZES[architecture])
+
+
+def with_full_decoder() -> nn.Module:
+    """The paper's network with a ROI that is the whole volume: what its ROI saves."""
+    everything = dataclasses.replace(REGION, roi_shape=PADDED)
+    return build("roi_attention_unet", everything, SIZES["roi_attention_unet"])
+
+
+def monai_basic_unet() -> nn.Module:
+    """MONAI's BasicUNet with its default widths, 32 to 256."""
+    from monai.networks.nets import BasicUNet
+
+    return BasicUNet(spatial_dims=3, in_channels=1, out_channels=1)
+
+
+def monai_attention_unet() -> nn.Module:
+    """MONAI's AttentionUnet, 32 to 256."""
+    from monai.networks.nets import AttentionUnet
+
+    return AttentionUnet(3, 1, 1, channels=(32, 64, 128, 256), strides=(2, 2, 2))
+
+
+def monai_strided_unet() -> nn.Module:
+    """MONAI's UNet as its tutorials configure it: the first convolution already halves every axis."""
+    from monai.networks.nets import UNet
+
+    return UNet(3, 1, 1, channels=(16, 32, 64, 128, 256), strides=(2, 2, 2, 2), num_res_units=2)
+
+
+def candidates() -> dict[str, Callable[[], nn.Module]]:
+    """Makers of the networks by name, those of MONAI only if it is installed."""
+    found: dict[str, Callable[[], nn.Module]] = {name: lambda name=name: ours(name) for name in ARCHITECTURES}
+    found[FULL_DECODER] = with_full_decoder
+    if find_spec("monai") is None:
+        print("MONAI is not installed: its networks are left out (pip install --no-deps monai)")
+        return found
+    return found | {
+        BASIC_UNET: monai_basic_unet,
+        "MONAI AttentionUnet": monai_attention_unet,
+        "MONAI UNet, strided": monai_strided_unet,
+    }
+
+
+def volume_for(name: str) -> Tensor:
+    """A seeded volume of the size of slab 4; padded for networks that don't pad by themselves."""
+    shape = PADDED if name.startswith("MONAI") else SHAPE
+    return torch.rand((1, 1, *shape), generator=torch.Generator().manual_seed(0))
+
+
+def make(name: str) -> nn.Module:
+    """A network with seeded random weights, ready to predict."""
+    torch.manual_seed(0)
+    return candidates()[name]().eval()
+
+
+def peak_megabytes(name: str, threads: int) -> float:
+    """Memory that one forward pass adds to a fresh process: run this in one."""
+    torch.set_num_threads(threads)
+    network, volume = make(name), volume_for(name)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with torch.inference_mode():
+        network(volume)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def measure(rounds: int, threads: int) -> pd.DataFrame:
+    """Seconds (median and best), GFLOP, memory and weights of every network; rounds go through all of them in turn.
+
+    GFLOP are those of convolutions and matrix products of one forward pass, as torch counts them.
+    """
+    names = list(candidates())
+    # First of all: a new process begins with the memory that its parent has had.
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        peak = [pool.apply(peak_megabytes, (name, threads)) for name in names]
+    torch.set_num_threads(threads)
+    networks = {name: make(name) for name in names}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    processor: dict[str, list[float]] = {name: [] for name in names}
+    gflop: dict[str, float] = {}
+    for turn in range(rounds + 1):
+        for name, network in networks.items():
+            volume = volume_for(name)
+            if turn == 0:  # the first pass chooses kernels, and is not timed
+                with FlopCounterMode(display=False) as counter, torch.no_grad():
+                    network(volume)
+                gflop[name] = counter.get_total_flops() / 1e9
+                continue
+            wall, used = time.perf_counter(), time.process_time()
+            with torch.inference_mode():
+                network(volume)
+            seconds[name].append(time.perf_counter() - wall)
+            processor[name].append(time.process_time() - used)
+    table = pd.DataFrame(
+        {
+            "seconds": {name: statistics.median(times) for name, times in seconds.items()},
+            "best": {name: min(times) for name, times in seconds.items()},
+            "cpu_seconds": {name: statistics.median(times) for name, times in processor.items()},
+            "gflop": gflop,
+            "weights": {name: sum(one.numel() for one in network.parameters()) for name, network in networks.items()},
+        }
+    )
+    table["peak_mb"] = peak
+    if BASIC_UNET in table.index:
+        table["times_basic_unet"] = table.loc[BASIC_UNET, "best"] / table["best"]
+    return table
+
+
+def missed_aims(table: pd.DataFrame) -> list[str]:
+    """Print each aim with what was found; give those that were missed."""
+    missed = []
+    for name, (other, aim) in AIMS.items():
+        if other not in table.index:
+            print(f"{name}: not compared, {other} was not measured")
+            continue
+        # The best rounds: what else the machine does only ever adds to a time.
+        ratio = table.loc[other, "best"] / table.loc[name, "best"]
+        verdict = "reached" if ratio >= aim else "MISSED"
+        print(f"{name} is {ratio:.1f} times as fast as {other}; aim {aim:g}: {verdict}")
+        missed += [name] if ratio < aim else []
+    return missed
+
+
+def with_dice(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Add the mean Dice of each network and whether no other is both faster and better."""
+    given = pd.read_csv(path)
+    if not {"network", "dice"} <= set(given.columns):
+        raise SystemExit(f"{path} must have the columns network and dice, found {', '.join(given.columns)}")
+    dice = given.groupby("network")["dice"].mean()
+    if unknown := sorted(set(dice.index) - set(table.index)):
+        raise SystemExit(f"{path} names {', '.join(unknown)}; measured were {', '.join(table.index)}")
+    scored = table.join(dice, how="inner").sort_values("seconds")
+    scored["pareto"] = scored["dice"] > scored["dice"].cummax().shift(fill_value=float("-inf"))
+    return scored
+
+
+def draw(scored: pd.DataFrame, path: Path) -> None:
+    """Plot Dice against seconds; the networks that no other beats in both are joined by a line."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    front = scored[scored["pareto"]]
+    axes.step(front["seconds"], front["dice"], where="post", color="0.6", zorder=1)
+    axes.scatter(scored["seconds"], scored["dice"], c=["C0" if one else "0.7" for one in scored["pareto"]], zorder=2)
+    for name, row in scored.iterrows():
+        axes.annotate(str(name), (row["seconds"], row["dice"]), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    axes.set(xscale="log", xlabel="seconds per volume of slab 4 (CPU)", ylabel="Dice")
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Measure, compare, print, and draw if Dice is known."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--dice", type=Path, help="CSV with the columns network and dice")
+    parser.add_argument("--plot", type=Path, default=Path("pareto.png"))
+    arguments = parser.parse_args()
+
+    table = measure(arguments.rounds, arguments.threads)
+    print(f"one volume {SHAPE}, float32, {arguments.threads} threads, median of {arguments.rounds}, random weights")
+    print(table.sort_values("seconds").round(2).to_string())
+    missed = missed_aims(table)
+    if arguments.dice is not None:
+        scored = with_dice(table, arguments.dice)
+        print(scored[["seconds", "dice", "pareto"]].round(3).to_string())
+        draw(scored, arguments.plot)
+        print(f"drew {arguments.plot}")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
