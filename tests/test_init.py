@@ -45,7 +45,7 @@ print(json.dumps(found))
 
 def test_getattr__an_unknown_name_lists_the_public_ones() -> None:
     """What someone sees who guessed."""
-    with pytest.raises(AttributeError, match="bmx has no public name 'segmant'; it has analysis, convert, export, "):
+    with pytest.raises(AttributeError, match="bmx has no public name 'segmant'; it has analysis, convert, evaluate, "):
         _ = bmx.segmant  # type: ignore[attr-defined]
 
 

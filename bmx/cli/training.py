@@ -93,11 +93,12 @@ def _on_masks(
 ) -> None:
     from dataclasses import replace
 
-    from bmx.training.cross_validation import cross_validate, split
+    from bmx.training.cross_validation import cross_validate
     from bmx.training.describing import examples_digest
     from bmx.training.examples import Part
     from bmx.training.learning import train as verb
     from bmx.training.nifti_examples import read_examples
+    from bmx.training.splits import split
 
     examples = read_examples(images, masks, region, contrast=contrast)
     data = f"{len(examples)} cases with masks of others, digest {examples_digest(examples)}" + _begun(options)
@@ -113,7 +114,7 @@ def _on_masks(
         typer.echo(report.summary().round(3).to_string())
         typer.echo(f"all cases: {out / 'held_out.csv'}; the worst, {report.worst.name}: {out / 'worst.png'}")
         return
-    chosen = split(len(examples), options.seed)
+    chosen = split(examples.names, options.seed)
     with _bar(region, options.steps) as tell:
         model = verb(
             region, out, examples=Part(examples, chosen["training"]), validation=Part(examples, chosen["validation"]),

@@ -98,8 +98,10 @@ def draw_worst(path: Path, case: Scored, spacing: Spacing, region: Region) -> No
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
     either = case.drawn | case.true
+    # Panels 4 inches high and as wide as the body is, but wide enough for the words above.
+    depth, height, width = (size * mm for size, mm in zip(either.shape, spacing, strict=True))
+    figure = Figure(figsize=(max(8 * width / max(depth, height), 8.0) + 0.3, 4.8), layout="constrained")
     for place, (cut, up, across) in enumerate(((0, 1, 2), (1, 0, 2)), start=1):
         axes = figure.add_subplot(1, 2, place)
         index = int(np.argmax(either.sum(axis=(up, across)))) if either.any() else either.shape[cut] // 2
