@@ -74,7 +74,10 @@ def table2(cases: pd.DataFrame, *, name: str = "these masks") -> pd.DataFrame:
 
 
 def regions_table(cases: pd.DataFrame) -> pd.DataFrame:
-    """All measures as text, `mean ± SD (worst)`, by region: what `bmx evaluate` prints below Table 2."""
+    """All measures as text, `mean ± SD (worst)`, by region: what `bmx evaluate` prints below Table 2.
+
+    Columns: cases, Dice, 95 % Hausdorff distance, errors of volume, and cases in which a mask is empty.
+    """
     rows = {}
     for region in (name for name in REGIONS if (cases["region"] == name).any()):
         those = cases[cases["region"] == region]
@@ -87,7 +90,7 @@ def regions_table(cases: pd.DataFrame) -> pd.DataFrame:
             _mean_sd_worst(found["volume_error_percent"], 0),
             str(int((those["reason"] != "").sum())),
         ]
-    columns = ["n", "Dice", "95 % Hausdorff, mm", "volume error, mL", "volume error, %", "with an empty mask"]
+    columns = ["n", "Dice", "HD95, mm", "volume, mL", "volume, %", "empty"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
@@ -98,4 +101,4 @@ def _mean_sd(found: Spread, digits: int = 3) -> str:
 
 
 def _mean_sd_worst(found: Spread, digits: int) -> str:
-    return _mean_sd(found, digits) + (f" (worst {found.worst:.{digits}f})" if found.n else "")
+    return _mean_sd(found, digits) + (f" ({found.worst:.{digits}f})" if found.n else "")

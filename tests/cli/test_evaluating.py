@@ -6,6 +6,7 @@ import pandas as pd
 from typer.testing import CliRunner
 
 from bmx.cli.app import app
+from bmx.cli.tables import WIDTH
 from tests.boxes import write_boxes
 
 
@@ -17,6 +18,7 @@ def test_evaluate__prints_table_2_and_writes_every_case(tmp_path: Path) -> None:
     words = ["evaluate", str(masks), str(masks), "--region", "femoral_head", "--out", str(tmp_path / "cases.csv")]
     said = CliRunner().invoke(app, words)
     assert said.exit_code == 0, said.output
+    assert max(map(len, said.output.splitlines()[:-1])) <= WIDTH
     lines = [line.split() for line in said.output.splitlines()]
     assert ["ROI-Attention-U-Net", "(Morris", "2024)", "0.912", "0.945", "0.912", "0.866"] in lines
     assert ["these", "masks", "–", "1.000", "±", "0.000", "–", "–"] in lines
