@@ -48,7 +48,11 @@ def split_vertebrae(mask: Mask, affine: Affine) -> Labels:
 
     Borders are found along the column's own, smooth centre line, so that a scoliosis is followed, and a border lies
     across it, not along a slice. Bodies may be apart, touch or be bridged; one may be flat, and the ends may be cut.
-    What nothing but distances tells apart (discs filled all over) is divided where equal distances suggest it.
+    What nothing but distances tells apart (discs filled all over) is divided where even distances suggest it.
+
+    On 12 simulated bodies (a third with a severe scoliosis, a third with a fracture; slab 2 in two places, slab 3) all
+    masks of whole bodies and of their marrow are split rightly (>= 99 % of voxels); of marrow grown until all hangs
+    together 35 of 36, of whole bodies so grown 28 of 36: a sliver at the slab's end is lost, or the count is off.
 
     Parameters
     ----------
