@@ -46,6 +46,8 @@ def test_forward__gives_a_long_structure_several_rois() -> None:
     volume[1, 0, 4:12, 8:16, 16:24] = 1
     prediction = made_of_stand_ins(roi=(16, 16, 16), most_rois=4)(volume)
     assert torch.equal(prediction.logits > 0, volume > 0.5)
+    # What one ROI says is not watered down by the others, which don't see it.
+    torch.testing.assert_close(prediction.logits[volume > 0.5].min(), torch.tensor(32.0))
     assert prediction.owner.bincount().tolist()[1] == 1
     assert prediction.owner.bincount().tolist()[0] >= 3
     short = made_of_stand_ins(roi=(16, 16, 16), most_rois=1)(volume)
