@@ -156,9 +156,11 @@ def test_train__writes_a_card_that_says_what_it_was_trained_on(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_train__learns_to_find_and_segment_a_bright_box(tmp_path: Path) -> None:
-    """If the easiest task isn't learned in a minute, none will be."""
-    train_boxes(tmp_path, 150)
-    assert ModelCard.read(tmp_path).held_out["dice_mean"] > 0.85
+    """If the easiest task isn't learned in a minute, none will be. Three seeds reached 0.998 or more in 300 steps;
+    after half as many some are still at 0.67, so that the last bits of a sum would decide.
+    """
+    train_boxes(tmp_path, 300)
+    assert ModelCard.read(tmp_path).held_out["dice_mean"] > 0.95
 
 
 def test_train__never_uses_mixed_precision_on_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +182,8 @@ def test_train__never_uses_mixed_precision_on_a_cpu(tmp_path: Path, monkeypatch:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_train__learns_in_mixed_precision_on_a_gpu(tmp_path: Path) -> None:
     """As well as on a CPU; run where there is a GPU."""
-    train_boxes(tmp_path, 150)
-    assert ModelCard.read(tmp_path).held_out["dice_mean"] > 0.85
+    train_boxes(tmp_path, 300)
+    assert ModelCard.read(tmp_path).held_out["dice_mean"] > 0.95
 
 
 def test_mask_centre__is_the_middle_of_the_box_in_the_coordinates_of_the_locator() -> None:
