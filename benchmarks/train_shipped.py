@@ -17,9 +17,9 @@ from pathlib import Path
 
 RECIPES = {
     "femoral_diaphysis": ["--steps", "240", "--simulate", "100"],
-    "femoral_head": ["--steps", "40", "--simulate", "60"],
-    "total_hip": ["--steps", "90", "--simulate", "100"],
-    "spine": ["--steps", "50", "--simulate", "60"],
+    "femoral_head": ["--steps", "80", "--simulate", "60"],
+    "total_hip": ["--steps", "140", "--simulate", "100"],
+    "spine": ["--steps", "80", "--simulate", "60"],
 }
 """Training begins with the weights that ship, which an earlier, simpler simulator had made in 450 to 900 steps."""
 
