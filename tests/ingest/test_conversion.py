@@ -85,7 +85,7 @@ def test_convert__stores_what_the_archives_hold(archives: Path, tmp_path: Path, 
     assert np.isnan(store["slab_3/affine"].to_numpy()).all()
     assert store.attrs["simulated"] is True
     assert store.attrs["ukb_instance"] == 2
-    assert all(len(str(digest)) == 32 for digest in store["source_digest"].to_numpy())
+    assert all(len(str(digest)) == 64 for digest in store["source_digest"].to_numpy())
 
 
 def test_convert__absent_slabs_cost_no_bytes(archives: Path, tmp_path: Path, threads: Client) -> None:
