@@ -89,8 +89,8 @@ def convert(
     max_memory : bytes that one task may use
     partitions : do these partitions of a plan that `bmx.ingest.planning.plan` has written, and no more; the
         folder isn't searched again, and somebody must call `finish` when all are there
-    physics : check each slab's in = W + F and opposed = |W - F|; images that aren't kept are read for it, which
-        takes nearly twice as long with fat and water alone. By default, if all four are kept
+    physics : check each slab's in = W + F and opposed = |W - F|; images that aren't kept are read for it,
+        so that four are inflated where two are kept. By default, if all four are kept
 
     Returns
     -------

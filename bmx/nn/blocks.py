@@ -17,9 +17,9 @@ SMALL = 20480
 class Conv(nn.Conv3d):
     """A 3-D convolution that is quick for one small volume, too.
 
-    Torch keeps oneDNN for large volumes and for batches, and its own kernel is 6 to 13 times slower (one thread,
-    16 channels, 32 x 32 x 32 voxels: 56 ms instead of 4). A second, equal volume that nobody copies and whose result
-    nobody reads makes it a batch: twice the work, and still 3 times as fast, forward and backward.
+    Torch keeps oneDNN for large volumes and for batches, and its own kernel is several times slower. A second, equal
+    volume that nobody copies and whose result nobody reads makes it a batch: twice the work in less time
+    (`benchmarks/segment.py` prints by how much).
     """
 
     def forward(self, volume: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A reader for the headers of ordinary DICOM files, twenty times as fast as a general one.
+"""A reader for the headers of ordinary DICOM files, for the speed (`benchmarks/ingest.py`).
 
 It reads little-endian files, explicit or implicit, with or without preamble and meta information, whose
 elements stand in order and whose values are written plainly. It never guesses: at anything else it gives

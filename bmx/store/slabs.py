@@ -70,7 +70,7 @@ def write_images(url: str, slab: Slab, images: Mapping[ContrastName, IntVolume],
     start : position of the first of them
     """
     for contrast, block in images.items():
-        # To leave out empty chunks, Zarr compares every voxel with the fill value: a quarter of the time of writing.
+        # To leave out empty chunks, Zarr compares every voxel with the fill value.
         # Said of this array alone: Zarr's own settings are shared by all threads, whatever they write.
         array = zarr.open_array(url, path=f"{slab.name}/{contrast}", mode="r+")
         array = array.with_config({"write_empty_chunks": all(map(_holds_something, block))})

@@ -30,7 +30,7 @@ def test_write_images__costs_no_bytes_for_a_volume_that_is_empty(tmp_path: Path,
 def test_write_images__has_no_voxel_compared_where_no_volume_is_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes a quarter of the time of writing; Zarr ignores the setting without a word if it is given elsewhere."""
+    """It costs time for nothing; Zarr ignores the setting without a word if it is given elsewhere."""
     url, slab = str(tmp_path / "slabs.zarr"), SLABS[5]
     create_store(url, participants=2, shard=2, slabs=(5,), contrasts=("fat",), instance=2)
     images = np.ones((2, *slab.stored_shape), np.uint16)
