@@ -50,7 +50,13 @@ def withdraw(
     results: Annotated[
         list[str] | None, typer.Option(help="Results of bmx run on this store; give all of them.")
     ] = None,
-    folder: Annotated[list[str] | None, typer.Option(help="A folder of pictures, logs or tables to clear.")] = None,
+    folder: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder of pictures, logs or tables to clear; pictures named after nobody are removed, too: "
+            "they may show anybody."
+        ),
+    ] = None,
 ) -> None:
     """Erase participants from store, masks, results, records, logs and pictures, for good.
 
