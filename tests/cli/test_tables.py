@@ -102,4 +102,4 @@ def test_report_table__has_a_column_for_each_slab(capsys: pytest.CaptureFixture[
         ["unreadable", "archive_unreadable:", "not", "a", "zip", "2", "2"],
         ["all", "1,202", "1,202"],
     ]
-    assert printed[-1] == ["of", "2", "participants", "no", "archive", "could", "be", "read"]
+    assert printed[-1] == ["archives", "that", "could", "not", "be", "read:", "2"]
