@@ -11,9 +11,9 @@ from bmx.acquisition import SLABS, ContrastName
 MAX_MEMORY = 700_000_000
 """Bytes that one task may use unless the caller says otherwise."""
 
-BYTES_AT_REST = 270_000_000
-"""Bytes of a worker process before it has kept a voxel: 200 MB of interpreter, libraries and Dask, and one archive
-with its headers; exams are opened one after another."""
+BYTES_AT_REST = 290_000_000
+"""Bytes of a worker process before it has kept a voxel: interpreter, libraries and Dask, one archive with its headers
+(exams are opened one after another), and what a worker that has done many partitions keeps of freed memory."""
 
 
 def bytes_per_participant(slabs: Sequence[int], contrasts: Sequence[ContrastName]) -> tuple[int, int]:

@@ -343,7 +343,7 @@ def test_plan__refuses_what_can_not_be_meant(bmx: Command, tmp_path: Path) -> No
     """Each with what to write instead."""
     dixon, store = tmp_path / "dixon", tmp_path / "slabs.zarr"
     make_exam(dixon, 1)
-    assert "allow at least 332 MB" in bmx("plan", dixon, store, "--max-memory", "300MB").error
+    assert "allow at least 352 MB" in bmx("plan", dixon, store, "--max-memory", "300MB").error
     assert "expected a size such as 500MB or 2GB" in bmx("plan", dixon, store, "--max-memory", "much").error
     for words in ("5-3", "a", "1-"):
         assert "expected partitions such as 0-31" in bmx("convert", dixon, store, "--partitions", words).error

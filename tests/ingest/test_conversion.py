@@ -284,7 +284,7 @@ def test_convert__refuses_bad_requests(archives: Path, tmp_path: Path, threads: 
         convert(archives, tmp_path / "s.zarr", contrasts=("pdff",))
     with pytest.raises(
         ValueError,
-        match="one task may use 1,000 bytes, but one participant alone takes 331,856,256; allow at least 332 MB",
+        match="one task may use 1,000 bytes, but one participant alone takes 351,856,256; allow at least 352 MB",
     ):
         convert(archives, tmp_path / "s.zarr", max_memory=1000, workers=1)
     assert not list(tmp_path.iterdir())

@@ -69,10 +69,10 @@ def test_plan__goes_by_the_record_of_what_is_done(archives: Path, tmp_path: Path
 def test_plan__refuses_in_advance(archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What convert would refuse hours later, and with the number that would do."""
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="allow at least 332 MB") as caught:
+    with pytest.raises(ValueError, match="allow at least 352 MB") as caught:
         plan(archives, tmp_path / "s.zarr", max_memory=300_000_000, workers=1)
     assert "one task may use 300,000,000 bytes" in str(caught.value)
-    assert plan(archives, tmp_path / "s.zarr", max_memory=332_000_000, workers=1).memory_per_task <= 332_000_000
+    assert plan(archives, tmp_path / "s.zarr", max_memory=352_000_000, workers=1).memory_per_task <= 352_000_000
     with pytest.raises(SourceError, match="found none"):
         plan(tmp_path, tmp_path / "s.zarr")
 
