@@ -11,12 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bmx.analysis.multiplicity import adjust
     from bmx.analysis.regression import regress
     from bmx.analysis.result import Regression
 
-__all__ = ["Regression", "regress"]
+__all__ = ["Regression", "adjust", "regress"]
 
-_PLACES = {"Regression": "bmx.analysis.result", "regress": "bmx.analysis.regression"}
+_PLACES = {
+    "Regression": "bmx.analysis.result",
+    "adjust": "bmx.analysis.multiplicity",
+    "regress": "bmx.analysis.regression",
+}
 
 
 def __getattr__(name: str) -> object:
