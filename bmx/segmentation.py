@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from bmx.acquisition import SLABS, slab_number
-from bmx.core.preparation import prepare
 from bmx.errors import ModelError
-from bmx.models.library import Model, Models, best_device, load_models
+from bmx.models.base import Models, RegionModel
+from bmx.models.library import load_models
 from bmx.regions import REGIONS, get_region, regions_of_slab
 from bmx.schema import validate
-from bmx.types import IntVolume
+from bmx.types import Affine, IntVolume
 from bmx.variables import SLAB_STATUS, VARIABLES
 
 _VOXELS = ("z", "y", "x")
@@ -35,22 +34,22 @@ def segment(
     ----------
     slabs : tree from `bmx.open_store`
     models : a directory of models, `"simulated"` for the weights that ship with bmx, or what
-        `bmx.load_models` gave
+        `bmx.load_models` gave, or a mapping from region to any `bmx.models.base.RegionModel`
     regions : which to draw; by default all whose slab is in the tree
     allow_simulated : use models trained on simulated anatomy on images of people all the same
 
     Returns
     -------
     DataTree with the participants of `slabs`; each `slab_*` that holds a region has
-    `mask (participant, region, z, y, x)` uint8 and `model (region)`, the digests of the weights.
-    A slab that a participant lacks gives an empty mask.
+    `mask (participant, region, z, y, x)` uint8, `confidence (participant, region)` float32, and
+    `model (region)`, the digests of the models. A slab that a participant lacks gives an empty mask, and NaN.
 
     Raises
     ------
     ModelError
         If a region has no model, or a model trained on simulation meets a store that isn't simulated.
     """
-    validate(slabs, "participant", "fat", "water", "native_slices", "slab_status")
+    validate(slabs, "participant", "fat", "water", "affine", "native_slices", "slab_status")
     wanted = choose_regions(slabs, regions)
     found = load_models(models, regions=tuple(wanted))
     check_allowed(slabs, found, allow_simulated=allow_simulated)
@@ -62,7 +61,7 @@ def segment(
             nodes[f"/{slab.name}"] = _segment_slab(dataset, [found[one] for one in names])
     nodes["/"].attrs = {
         "simulated": bool(slabs.attrs.get("simulated", False)),
-        "models_simulated": any(model.card.simulated for model in found.values()),
+        "models_simulated": any(model.simulated for model in found.values()),
     }
     return xr.DataTree.from_dict(nodes)
 
@@ -93,7 +92,7 @@ def choose_regions(slabs: xr.DataTree, asked: Sequence[str] | None) -> list[str]
 
 def check_allowed(slabs: xr.DataTree, models: Models, *, allow_simulated: bool) -> None:
     """Refuse models trained on simulation for images of people, unless it was asked for."""
-    drawn = [name for name, model in models.items() if model.card.simulated]
+    drawn = [name for name, model in models.items() if model.simulated]
     if drawn and not slabs.attrs.get("simulated", False) and not allow_simulated:
         raise ModelError(
             f"the models of {', '.join(drawn)} were trained on simulated anatomy, and this store holds images that "
@@ -102,60 +101,52 @@ def check_allowed(slabs: xr.DataTree, models: Models, *, allow_simulated: bool) 
         )
 
 
-def _segment_slab(slab: xr.Dataset, models: list[Model]) -> xr.Dataset:
-    names = [model.card.region for model in models]
-    mask = xr.apply_ufunc(
+def _segment_slab(slab: xr.Dataset, models: list[RegionModel]) -> xr.Dataset:
+    names = [model.region for model in models]
+    drawn = xr.apply_ufunc(
         _segment_block,
         slab["fat"],
         slab["water"],
+        slab["affine"],
         slab["native_slices"],
         slab["slab_status"],
-        input_core_dims=[_VOXELS, _VOXELS, (), ()],
-        output_core_dims=[("region", *_VOXELS)],
+        input_core_dims=[_VOXELS, _VOXELS, ("world_axis", "voxel_axis"), (), ()],
+        output_core_dims=[("region", *_VOXELS), ("region",)],
         kwargs={"models": models},
         dask="parallelized",
-        output_dtypes=[np.uint8],
+        output_dtypes=[np.uint8, np.float32],
         dask_gufunc_kwargs={"output_sizes": {"region": len(names)}},
-    ).assign_coords(region=("region", np.array(names, dtype=object)))
-    mask.attrs = VARIABLES["mask"].attrs
-    model = xr.DataArray(np.array([one.digest for one in models], dtype=object), dims="region")
-    return xr.Dataset({"mask": mask, "model": model.assign_attrs(VARIABLES["model"].attrs)})
+    )
+    digests = xr.DataArray(np.array([one.digest for one in models], dtype=object), dims="region")
+    values = dict(zip(("mask", "confidence", "model"), (*drawn, digests), strict=True))
+    return xr.Dataset(
+        {name: value.assign_attrs(VARIABLES[name].attrs) for name, value in values.items()},
+        coords={"region": ("region", np.array(names, dtype=object))},
+    )
 
 
 def _segment_block(
     fat: IntVolume,
     water: IntVolume,
+    affine: Affine,
     native_slices: npt.NDArray[np.int16],
     status: npt.NDArray[np.uint8],
     *,
-    models: list[Model],
-) -> npt.NDArray[np.uint8]:
-    """Masks of a block of participants: (participant, z, y, x) to (participant, region, z, y, x)."""
+    models: list[RegionModel],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Draw a block of participants.
+
+    Returns
+    -------
+    masks (participant, region, z, y, x) and confidence (participant, region)
+    """
     masks = np.zeros((len(fat), len(models), *fat.shape[1:]), np.uint8)
+    confidence = np.full(masks.shape[:2], np.nan, np.float32)
     usable = (SLAB_STATUS["complete"], SLAB_STATUS["incomplete"])
     for row, (slices, state) in enumerate(zip(native_slices, status, strict=True)):
         if state in usable and slices > 0:
             for column, model in enumerate(models):
-                masks[row, column, :slices] = segment_volume(fat[row, :slices], water[row, :slices], model)
-    return masks
-
-
-def segment_volume(fat: IntVolume, water: IntVolume, model: Model) -> npt.NDArray[np.uint8]:
-    """Mask of one region in one slab: (z, y, x) uint16 pair to (z, y, x) uint8, 1 inside.
-
-    The network sees what `model.card.input` says, cut to the body; the result lies on the slab's grid.
-    """
-    prepared = prepare(fat, water, model.card.input)
-    mask = np.zeros(fat.shape, np.uint8)
-    if prepared.volume.any():
-        mask[prepared.box] = _predict(prepared.volume, model) > 0
-    return mask
-
-
-def _predict(volume: npt.NDArray[np.float32], model: Model) -> npt.NDArray[Any]:
-    import torch
-
-    seen = torch.from_numpy(np.ascontiguousarray(volume))[None, None].to(best_device())
-    with torch.inference_mode():
-        logits = model.network()(seen).logits
-    return logits[0, 0].cpu().numpy()
+                drawing = model.draw(fat[row, :slices], water[row, :slices], affine[row])
+                masks[row, column, :slices] = drawing.mask
+                confidence[row, column] = drawing.confidence
+    return masks, confidence

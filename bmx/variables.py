@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Place = Literal["store", "slab", "series", "masks", "results", "qc", "phenotypes", "truth", "faults"]
+Place = Literal["store", "slab", "series", "masks", "results", "vertebrae", "qc", "phenotypes", "truth", "faults"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,23 @@ MEASUREMENT_STATUS = _values("not_attempted", "measured", "empty", "failed")
 RESULT_FLAGS = _bits(
     "single_voxels_removed", "parts_joined", "touches_slab_edge", "swap_corrected", "swap_suspected",
     "adjacent_slab_used", "repeated_series", "slab_absent", "slab_unreadable", "slab_incomplete",
-    "nothing_left_after_erosion", "parts_apart",
+    "nothing_left_after_erosion", "parts_apart", "low_signal", "outside_slab",
 )  # fmt: skip
-QC_OUTCOME = _values("not_attempted", "ok", "small", "empty", "outlier", "failed")
+QC_OUTCOME = _values("not_attempted", "ok", "small", "empty", "outlier", "failed", "doubtful")
+QC_FLAGS = _bits(
+    "small_volume", "centroid_outlier", "empty_mask", "touches_slab_edge", "swap_corrected", "swap_suspected",
+    "adjacent_slab_used", "irregular_source", "physics_violated", "low_confidence", "implausible_bmff",
+    "sides_disagree",
+)  # fmt: skip
+QC_CAUSE = _values(
+    "none", "data_structure", "imaging_artefact", "partially_outside", "fully_outside", "skeletal_abnormality",
+    "no_obvious_defect", "withdrawn",
+)  # fmt: skip
 
 _PERSON = ("participant",)
 _IMAGE = ("participant", "z", "y", "x")
 _SITE = ("participant", "region")
+_GROUP = ("qc_group", "region")
 
 
 def _image(name: str, meaning: str) -> Variable:
@@ -77,6 +87,10 @@ def _image(name: str, meaning: str) -> Variable:
 
 def _percent(name: str, meaning: str) -> Variable:
     return Variable(name, _SITE, "float32", "%", meaning, "results")
+
+
+def _vertebra(name: str, dtype: str, units: str, meaning: str) -> Variable:
+    return Variable(name, ("participant", "vertebra"), dtype, units, meaning, "vertebrae")
 
 
 def _phenotype(name: str, dtype: str, units: str, meaning: str) -> Variable:
@@ -133,11 +147,16 @@ _DECLARED: tuple[Variable, ...] = (
     _percent("bmff_sd", "standard deviation (ddof 1) of voxel fat fraction inside the eroded mask"),
     _percent("bmff_iqr", "interquartile range of voxel fat fraction inside the eroded mask"),
     _percent("bmff_ratio", "ratio of sums 100 ΣF / Σ(F+W) inside the eroded mask"),
+    _percent("bmff_se", "standard error of bmff: noise, border of the mask, slab ends, reconstruction"),
+    Variable("bmff_n", _SITE, "int32", "1", "voxels of the eroded mask that entered bmff", "results"),
     Variable(
         "voxels", _SITE, "int32", "1", "voxels of the mask before erosion (the paper's volume in pixels)", "results"
     ),
     Variable("volume", _SITE, "float32", "mL", "volume of the mask before erosion", "results"),
     Variable("centroid", (*_SITE, "world_axis"), "float32", "mm", "centre of mass of the mask, RAS+", "results"),
+    Variable(
+        "confidence", _SITE, "float32", "1", "how sure the model is of the mask, 0 to 1; NaN if unknown", "results"
+    ),
     Variable("measured_slab", _SITE, "uint8", "1", "slab whose voxels were measured; 0 if none", "results"),
     Variable(
         "status", _SITE, "uint8", "1", "what became of the measurement", "results", flag_values=MEASUREMENT_STATUS
@@ -148,22 +167,39 @@ _DECLARED: tuple[Variable, ...] = (
     Variable("side", ("region",), "string", "", "body side of the region", "results"),
     Variable("erosion", ("region",), "uint8", "1", "in-plane erosion before measuring, voxels", "results"),
     Variable("model", ("region",), "string", "", "digest of the model that drew the masks", "results"),
+    # results, one row for each vertebra, from the highest in the mask downwards
+    Variable("vertebra", ("vertebra",), "int64", "1", "place in the spine mask, 1 is the highest", "vertebrae"),
+    _vertebra("vertebra_bmff", "float32", "%", "mean dual-echo bone marrow fat fraction of the vertebra"),
+    _vertebra("vertebra_bmff_median", "float32", "%", "median of its voxel fat fraction"),
+    _vertebra("vertebra_bmff_sd", "float32", "%", "standard deviation (ddof 1) of its voxel fat fraction"),
+    _vertebra("vertebra_bmff_iqr", "float32", "%", "interquartile range of its voxel fat fraction"),
+    _vertebra("vertebra_bmff_ratio", "float32", "%", "ratio of sums 100 ΣF / Σ(F+W)"),
+    _vertebra("vertebra_bmff_se", "float32", "%", "standard error of vertebra_bmff"),
+    _vertebra("vertebra_bmff_n", "int32", "1", "voxels that entered vertebra_bmff"),
+    _vertebra("vertebra_voxels", "int32", "1", "voxels of the vertebra before erosion; 0 if there is none"),
+    _vertebra("vertebra_volume", "float32", "mL", "volume of the vertebra before erosion"),
+    _vertebra("vertebra_cut", "bool", "1", "whether it reaches the end of the slab"),
+    _vertebra("vertebra_level", "string", "", "anatomical level; empty where no anchor is visible"),
+    Variable(
+        "vertebra_centroid",
+        ("participant", "vertebra", "world_axis"),
+        "float32",
+        "mm",
+        "centre of mass of the vertebra, RAS+",
+        "vertebrae",
+    ),
     # what qc.flag adds
     Variable("qc_outcome", _SITE, "uint8", "1", "whether the value can be used", "qc", flag_values=QC_OUTCOME),
-    Variable("qc_cause", _SITE, "string", "", "why it cannot be used; empty if it can", "qc"),
-    Variable("qc_reference_n", ("region",), "int32", "1", "non-empty masks that the reference is made of", "qc"),
-    Variable("qc_reference_volume_mean", ("region",), "float64", "mL", "mean volume of the reference", "qc"),
-    Variable("qc_reference_volume_sd", ("region",), "float64", "mL", "SD (ddof 1) of its volumes", "qc"),
+    Variable("qc_flags", _SITE, "uint16", "1", "what quality control noticed", "qc", flag_masks=QC_FLAGS),
+    Variable("qc_cause", _SITE, "uint8", "1", "inferred cause, columns of Table 3", "qc", flag_values=QC_CAUSE),
+    Variable("qc_reason", _SITE, "string", "", "why it cannot be used, in words; empty if it can", "qc"),
+    Variable("qc_group", ("qc_group",), "string", "", "whom the reference is made of: all, or a sex", "qc"),
+    Variable("qc_reference_n", _GROUP, "int32", "1", "non-empty masks that the reference is made of", "qc"),
+    Variable("qc_reference_volume_mean", _GROUP, "float64", "mL", "mean volume of the reference", "qc"),
+    Variable("qc_reference_volume_sd", _GROUP, "float64", "mL", "SD (ddof 1) of its volumes", "qc"),
+    Variable("qc_reference_centroid_mean", (*_GROUP, "world_axis"), "float64", "mm", "mean centre of mass, RAS+", "qc"),
     Variable(
-        "qc_reference_centroid_mean", ("region", "world_axis"), "float64", "mm", "mean centre of mass, RAS+", "qc"
-    ),
-    Variable(
-        "qc_reference_centroid_sd",
-        ("region", "world_axis"),
-        "float64",
-        "mm",
-        "SD (ddof 1) of its centres of mass",
-        "qc",
+        "qc_reference_centroid_sd", (*_GROUP, "world_axis"), "float64", "mm", "SD (ddof 1) of its centres of mass", "qc"
     ),
     # what is known of simulated participants
     Variable("labels", _IMAGE, "uint8", "1", "bone that a voxel belongs to", "truth"),

@@ -13,12 +13,14 @@ from bmx.core.preparation import prepare
 from bmx.errors import ModelError, SchemaError
 from bmx.measurement import measure
 from bmx.models.library import load_models
-from bmx.segmentation import segment, segment_volume
+from bmx.segmentation import segment
 from bmx.simulation.bodies import SimulatedSlab, simulate_participant
 from bmx.simulation.people import draw_people, person_at
 from bmx.variables import SLAB_STATUS
 from tests.cohorts import write_models
 from tests.conftest import MaxComputes, make_toy_cohort
+
+AFFINE = np.eye(3, 4)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,14 +126,14 @@ def test_segment__slices_beyond_the_acquired_ones_stay_empty(slabs: xr.DataTree,
         assert not mask[row, :, count:].any()
         volume = slabs["slab_5"].isel(participant=row)
         model = load_models(untrained)["femoral_diaphysis"]
-        alone = segment_volume(volume["fat"].to_numpy()[:count], volume["water"].to_numpy()[:count], model)
+        alone = model.draw(volume["fat"].to_numpy()[:count], volume["water"].to_numpy()[:count], AFFINE).mask
         np.testing.assert_array_equal(mask[row, 0, :count], alone)
 
 
-def test_segment_volume__lies_in_the_crop_to_the_body(thighs: SimulatedSlab, untrained: Path) -> None:
+def test_draw__lies_in_the_crop_to_the_body(thighs: SimulatedSlab, untrained: Path) -> None:
     """On the grid of the whole slab, and nothing in the air beside the body."""
     model = load_models(untrained)["femoral_diaphysis"]
-    mask = segment_volume(thighs.images["fat"], thighs.images["water"], model)
+    mask = model.draw(thighs.images["fat"], thighs.images["water"], AFFINE).mask
     box = prepare(thighs.images["fat"], thighs.images["water"]).box
     assert mask.shape == thighs.images["fat"].shape
     assert mask.any()
@@ -139,17 +141,17 @@ def test_segment_volume__lies_in_the_crop_to_the_body(thighs: SimulatedSlab, unt
     assert mask[box].size < 0.9 * mask.size
 
 
-def test_segment_volume__is_not_moved_by_a_fat_water_swap(thighs: SimulatedSlab, untrained: Path) -> None:
+def test_draw__is_not_moved_by_a_fat_water_swap(thighs: SimulatedSlab, untrained: Path) -> None:
     """The network sees F + W: exchanged images give the very same mask."""
     model = load_models(untrained)["femoral_diaphysis"]
     fat, water = thighs.images["fat"], thighs.images["water"]
-    np.testing.assert_array_equal(segment_volume(fat, water, model), segment_volume(water, fat, model))
+    np.testing.assert_array_equal(model.draw(fat, water, AFFINE).mask, model.draw(water, fat, AFFINE).mask)
 
 
-def test_segment_volume__of_nothing_is_nothing(untrained: Path) -> None:
+def test_draw__of_nothing_is_nothing(untrained: Path) -> None:
     """A slab of zeros has no brightness to scale by, and whatever a network sees in it is not there."""
     empty = np.zeros((8, 40, 48), np.uint16)
-    mask = segment_volume(empty, empty, load_models(untrained)["femoral_diaphysis"])
+    mask = load_models(untrained)["femoral_diaphysis"].draw(empty, empty, AFFINE).mask
     assert mask.shape == empty.shape
     assert not mask.any()
 

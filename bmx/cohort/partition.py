@@ -10,7 +10,7 @@ import xarray as xr
 from bmx.errors import ModelError
 from bmx.measurement import measure
 from bmx.models.cards import ModelCard
-from bmx.models.library import Model
+from bmx.models.own import Model
 from bmx.partitions.work import WorkFolder
 from bmx.segmentation import segment
 from bmx.store.reading import open_store
@@ -50,7 +50,7 @@ def record(results: xr.Dataset) -> dict[str, np.ndarray]:
     """The per-participant variables of a results Dataset as plain arrays, text as NumPy `U`."""
     kept = {}
     for variable in variables_of("results"):
-        if variable.dims[0] == "participant":
+        if variable.dims[0] == "participant" and variable.name in results:
             values = results[variable.name].to_numpy()
             kept[variable.name] = values.astype(object).astype(str) if variable.dtype == "string" else values
     return kept

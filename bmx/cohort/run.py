@@ -14,7 +14,9 @@ import xarray as xr
 from bmx.cohort.partition import THREADS, run_partition
 from bmx.errors import StoreError
 from bmx.measurement import ORIGIN, get_recipe
-from bmx.models.library import Models, load_models
+from bmx.models.base import Models
+from bmx.models.library import load_models
+from bmx.models.own import Model
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder, absolute_place, sweep_partial
@@ -92,7 +94,11 @@ def run(
             "store": url,
             "masks": masks_url,
             "regions": chosen,
-            "models": {name: [absolute_place(model.folder), model.digest] for name, model in found.items()},
+            "models": {
+                name: [absolute_place(model.folder), model.digest]
+                for name, model in found.items()
+                if isinstance(model, Model)
+            },
             "recipe": get_recipe(recipe).name,
             "bmx_version": version("bmx"),
         },
@@ -109,7 +115,7 @@ def run(
         "partition_size": plan.size,
         "bmx_version": version("bmx"),
         "threads": THREADS,
-        "models_simulated": any(model.card.simulated for model in found.values()),
+        "models_simulated": any(model.simulated for model in found.values()),
     }
     digests = {name: model.digest for name, model in found.items()}
     work.write_plan(plan)

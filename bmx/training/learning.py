@@ -14,7 +14,7 @@ import torch
 from bmx.core.preparation import InputContrast
 from bmx.errors import ModelError
 from bmx.models.cards import ModelCard
-from bmx.models.library import Model, best_device
+from bmx.models.own import Model, best_device
 from bmx.models.weights import load_weights, save_weights
 from bmx.nn.build import SIZES, build
 from bmx.nn.network import Network

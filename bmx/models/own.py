@@ -1,0 +1,105 @@
+"""Our own models: a model directory with a card, whose network is loaded once in each worker process."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from bmx.core.preparation import prepare
+from bmx.errors import ModelError
+from bmx.models.base import Drawing, Side
+from bmx.models.cards import CARD, ModelCard
+from bmx.regions import REGIONS, get_region
+from bmx.types import Affine, FloatVolume, IntVolume
+
+if TYPE_CHECKING:
+    import torch
+
+    from bmx.nn.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model directory: small enough to travel to any worker, which loads the network itself."""
+
+    folder: str
+    card: ModelCard
+
+    @property
+    def region(self) -> str:
+        """What it draws, one of `bmx.regions.REGIONS`."""
+        return self.card.region
+
+    @property
+    def digest(self) -> str:
+        """Of the weights; identifies the model in results."""
+        return self.card.weights_digest
+
+    @property
+    def simulated(self) -> bool:
+        """Trained on simulated anatomy: refused on images of people unless asked for."""
+        return self.card.simulated
+
+    def network(self) -> Network:
+        """The network on `best_device()`, ready to predict; loaded on first use in this process and kept."""
+        return _load_network(self.folder, self.digest)
+
+    def draw(self, fat: IntVolume, water: IntVolume, affine: Affine, *, side: Side = "left") -> Drawing:
+        """Draw the region in one volume; see `bmx.models.base.RegionModel`.
+
+        The network sees what the card says, cut to the body. It has learned left femora: a right one is drawn in the
+        mirrored volume.
+        """
+        del affine  # it has learned the voxels of the protocol
+        if side == "right":
+            mirrored = self.draw(fat[..., ::-1], water[..., ::-1], np.empty((3, 4)))
+            return Drawing(mirrored.mask[..., ::-1], mirrored.confidence)
+        prepared = prepare(fat, water, self.card.input)
+        mask = np.zeros(fat.shape, np.uint8)
+        if not prepared.volume.any():
+            return Drawing(mask, float("nan"))
+        logits = self._predict(prepared.volume)
+        mask[prepared.box] = logits > 0
+        return Drawing(mask, _sharpness(logits))
+
+    def _predict(self, volume: FloatVolume) -> npt.NDArray[np.float32]:
+        """Logits of a prepared volume, (z, y, x) to (z, y, x)."""
+        import torch
+
+        seen = torch.from_numpy(np.ascontiguousarray(volume))[None, None].to(best_device())
+        with torch.inference_mode():
+            logits: npt.NDArray[np.float32] = self.network()(seen).logits[0, 0].cpu().numpy()
+        return logits
+
+
+def best_device() -> torch.device:
+    """The GPU of this process if it has one, else the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _sharpness(logits: npt.NDArray[np.float32]) -> float:
+    """How sure the network is of what it drew: mean probability inside the mask; 0 if it drew nothing."""
+    inside = logits[logits > 0]
+    return float((1 / (1 + np.exp(-inside))).mean()) if inside.size else 0.0
+
+
+@functools.lru_cache(maxsize=len(REGIONS))
+def _load_network(folder: str, digest: str) -> Network:
+    """The digest is part of the key: a model trained anew in the same folder is loaded anew."""
+    from bmx.models.weights import load_weights
+    from bmx.nn.build import build
+
+    card = ModelCard.read(Path(folder))
+    try:
+        network = build(card.architecture, get_region(card.region), card.sizes)
+    except ValueError as exc:
+        raise ModelError(f"the card {Path(folder) / CARD} describes no network of this bmx: {exc}") from exc
+    load_weights(Path(folder), network, digest)
+    return network.to(best_device()).eval()
