@@ -24,11 +24,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 import torch
+from peers import BASIC_UNET, peers
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -42,7 +42,6 @@ PADDED = (48, 176, 224)
 
 REGION = REGIONS["femoral_head"]
 FULL_DECODER = "roi_attention_unet, full decoder"
-BASIC_UNET = "MONAI BasicUNet"
 AIMS = {"roi_cascade": (BASIC_UNET, 8.0), "roi_attention_unet": (FULL_DECODER, 2.0)}
 """(what it is compared to, how many times as fast it shall be)."""
 
@@ -58,39 +57,11 @@ def with_full_decoder() -> nn.Module:
     return build("roi_attention_unet", everything, SIZES["roi_attention_unet"])
 
 
-def monai_basic_unet() -> nn.Module:
-    """MONAI's BasicUNet with its default widths, 32 to 256."""
-    from monai.networks.nets import BasicUNet
-
-    return BasicUNet(spatial_dims=3, in_channels=1, out_channels=1)
-
-
-def monai_attention_unet() -> nn.Module:
-    """MONAI's AttentionUnet, 32 to 256."""
-    from monai.networks.nets import AttentionUnet
-
-    return AttentionUnet(3, 1, 1, channels=(32, 64, 128, 256), strides=(2, 2, 2))
-
-
-def monai_strided_unet() -> nn.Module:
-    """MONAI's UNet as its tutorials configure it: the first convolution already halves every axis."""
-    from monai.networks.nets import UNet
-
-    return UNet(3, 1, 1, channels=(16, 32, 64, 128, 256), strides=(2, 2, 2, 2), num_res_units=2)
-
-
 def candidates() -> dict[str, Callable[[], nn.Module]]:
     """Makers of the networks by name, those of MONAI only if it is installed."""
     found: dict[str, Callable[[], nn.Module]] = {name: lambda name=name: ours(name) for name in ARCHITECTURES}
     found[FULL_DECODER] = with_full_decoder
-    if find_spec("monai") is None:
-        print("MONAI is not installed: its networks are left out (pip install --no-deps monai)")
-        return found
-    return found | {
-        BASIC_UNET: monai_basic_unet,
-        "MONAI AttentionUnet": monai_attention_unet,
-        "MONAI UNet, strided": monai_strided_unet,
-    }
+    return found | peers()
 
 
 def volume_for(name: str) -> Tensor:

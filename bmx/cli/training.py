@@ -126,7 +126,7 @@ def _on_masks(
 
 def _on_simulation(out: Path, region: str, number: int, contrast: Input, options: TrainingOptions) -> None:
     from bmx.regions import get_region
-    from bmx.simulation.examples import SimulatedExamples
+    from bmx.simulation.examples import TRAINING, UNUSUAL, SimulatedExamples
     from bmx.training.learning import train as verb
 
     which, seed = get_region(region), 2 * options.seed + 20_001
@@ -134,13 +134,14 @@ def _on_simulation(out: Path, region: str, number: int, contrast: Input, options
     with _bar(region, options.steps) as tell:
         model = verb(
             region, out,
-            examples=SimulatedExamples(which, number, seed=seed, contrast=contrast),
+            examples=SimulatedExamples(which, number, seed, contrast, TRAINING),
             # Only patience needs a validation part; seeds of training and held-out participants are below a million.
-            validation=SimulatedExamples(which, some, seed=seed + 1_000_000, contrast=contrast)
+            validation=SimulatedExamples(which, some, seed + 1_000_000, contrast, UNUSUAL)
             if options.patience is not None else (),
-            held_out=SimulatedExamples(which, some, seed=seed + 1, contrast=contrast),
-            training_data=f"{number} participants of bmx simulate, seed {seed}" + ", zoomed" * options.zoom
-            + _begun(options),
+            held_out=SimulatedExamples(which, some, seed + 1, contrast, UNUSUAL),
+            training_data=f"{number} participants of bmx simulate, seed {seed}: "
+            f"{TRAINING.randomised:.0%} randomised beyond realism, {TRAINING.unusual:.0%} of the others unusual"
+            + ", zoomed" * options.zoom + _begun(options),
             simulated=True, contrast=contrast, options=options, progress=lambda done, _, loss: tell(done, loss),
         )  # fmt: skip
     _say(model.folder, model.card.held_out)

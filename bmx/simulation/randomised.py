@@ -74,7 +74,7 @@ class RandomisedBodies(Dataset[Example]):
         anatomy = draw_strange_body(rng)
         painted, labels, spacing = _paint(anatomy, self.view, rng)
         volume, labels = _resample(painted, labels, spacing, self.view, rng)
-        seen = _degrade(volume, rng)
+        seen = standardise(degrade(volume, rng))
         return Example(torch.from_numpy(seen)[None], torch.from_numpy(labels.astype(np.int64)))
 
 
@@ -166,8 +166,8 @@ def _resample(
     )
 
 
-def _degrade(volume: FloatVolume, rng: np.random.Generator) -> FloatVolume:
-    """Blur, sensitivity of coils, gamma, noise, and any window."""
+def degrade(volume: FloatVolume, rng: np.random.Generator) -> FloatVolume:
+    """Blur, sensitivity of coils, gamma, noise, and sometimes a black band; bright tissue comes out near 1."""
     blurred = ndimage.gaussian_filter(volume, rng.uniform(0, 0.9, 3) * (rng.random() < 0.7))
     slope = [np.linspace(-1, 1, length, dtype=np.float32) * np.float32(rng.normal(0, 0.5)) for length in volume.shape]
     # A surface coil is ten times as sensitive to what lies on it.
@@ -183,7 +183,7 @@ def _degrade(volume: FloatVolume, rng: np.random.Generator) -> FloatVolume:
     )
     if rng.random() < 0.2:
         _black_out(seen, rng)
-    return standardise(seen)
+    return seen
 
 
 def standardise(volume: FloatVolume) -> FloatVolume:

@@ -16,9 +16,18 @@ from bmx.types import FloatVolume, Mask
 
 
 def train_step(
-    network: Network, optimiser: torch.optim.Optimizer, examples: Examples, step: int, options: TrainingOptions
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    examples: Examples,
+    step: int,
+    options: TrainingOptions,
+    *,
+    done: float | None = None,
 ) -> float:
     """Take one step; give its loss.
+
+    `done`, 0 to 1, is how much of the training is over: it sets the learning rate. By default it is the share of the
+    steps; a training that ends by the clock gives the share of its time.
 
     Everything random depends on the seed and the step alone, so that a resumed training takes the same path as
     one that was never interrupted.
@@ -32,7 +41,7 @@ def train_step(
     jitter = torch.from_numpy(rng.uniform(-1, 1, 3).astype(np.float32)) * options.centre_jitter
     device = next(network.parameters()).device
     for group in optimiser.param_groups:
-        group["lr"] = options.learning_rate * schedule(step, options.steps)
+        group["lr"] = options.learning_rate * schedule(step, step / options.steps if done is None else done)
     optimiser.zero_grad()
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=_mixed(device)):
         prediction = network(seen[None, None].to(device), at=(centre + jitter)[None].to(device))
@@ -64,10 +73,10 @@ def mask_centre(mask: Tensor) -> Tensor:
     return middle / torch.tensor(mask.shape) * 2 - 1
 
 
-def schedule(step: int, steps: int) -> float:
-    """Share of the learning rate: a warm-up of 20 steps, then a cosine down to a hundredth."""
+def schedule(step: int, done: float) -> float:
+    """Share of the learning rate: a warm-up of 20 steps, then a cosine down to a hundredth when all is done."""
     warm_up = min(1.0, (step + 1) / 20)
-    return warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+    return warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def _mixed(device: torch.device) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from bmx.core.preparation import prepare
 from bmx.regions import REGIONS
 from bmx.simulation.bodies import simulate_participant
-from bmx.simulation.examples import SimulatedExamples
+from bmx.simulation.examples import SimulatedExamples, Variety
 from bmx.simulation.people import draw_people, person_at
 
 SHAFT = REGIONS["femoral_diaphysis"]
@@ -37,3 +37,24 @@ def test_getitem__gives_the_same_each_time_and_knows_slices(examples: SimulatedE
     np.testing.assert_array_equal(mask, examples[0][1])
     volume[:] = 0
     assert examples[0][0].any()
+
+
+def test_variety__unusual_people_differ_from_the_same_people_without_anything(examples: SimulatedExamples) -> None:
+    """Otherwise a network would never learn, nor be tested on, an implant or an exam that began too high."""
+    unusual = SimulatedExamples(SHAFT, 2, seed=4, variety=Variety(unusual=1.0))
+    assert any(a[0].shape != b[0].shape or (a[0] != b[0]).any() for a, b in zip(unusual[:], examples[:], strict=True))
+
+
+def test_variety__faults_are_those_that_the_sum_of_fat_and_water_shows() -> None:
+    """A swap leaves F + W as it is, and series numbers aren't seen by a network; a scoliosis isn't seen in a thigh."""
+    names = SimulatedExamples(SHAFT, 1, seed=4)._unusual()
+    assert {"hip_implant", "begun_too_high", "very_short"} <= set(names)
+    assert not {"swap_leg", "appended_repeat", "severe_scoliosis", "dark_lines"} & set(names)
+
+
+def test_variety__randomised_images_are_seeded_and_look_like_no_person(examples: SimulatedExamples) -> None:
+    drawn, again = (SimulatedExamples(SHAFT, 1, seed=4, variety=Variety(randomised=1.0))[0] for _ in range(2))
+    np.testing.assert_array_equal(drawn[0], again[0])
+    np.testing.assert_array_equal(drawn[1], again[1])
+    assert drawn[0].shape == drawn[1].shape
+    assert drawn[0].shape != examples[0][0].shape or (drawn[0] != examples[0][0]).any()
