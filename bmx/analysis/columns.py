@@ -38,6 +38,8 @@ class Columns:
     """Name as written to full name: `bmff` to `bmff_spine` when a region was given."""
     failed: dict[str, Bools]
     """For values of a region, by name as written: those that are there and failed QC."""
+    notes: tuple[str, ...] = ()
+    """What a table of results must say of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +91,7 @@ def take_columns(
     }
     flat = {name: place.flat for name, place in places.items()}
     if qc is None:
-        _warn_of_failed(failed, flat)
-        failed = {}
+        return Columns(table, flat, {}, _warn_of_failed(failed, flat))
     for name, bad in failed.items():
         table[name] = table[name].mask(bad)
     return Columns(table, flat, failed)
@@ -265,7 +266,10 @@ def _are_numbers(text: pd.Series) -> bool:
     return len(different) > 0 and bool(pd.notna(pd.to_numeric(different, errors="coerce")).all())
 
 
-def _warn_of_failed(failed: dict[str, Bools], flat: dict[str, str]) -> None:
+def _warn_of_failed(failed: dict[str, Bools], flat: dict[str, str]) -> tuple[str, ...]:
     counts = [f"{bad.sum()} {flat[name]}" for name, bad in failed.items() if bad.any()]
-    if counts:
-        warnings.warn(f"used although they failed QC (qc=None): {', '.join(counts)}", UserWarning, stacklevel=4)
+    if not counts:
+        return ()
+    note = f"used although they failed QC (qc=None): {', '.join(counts)}"
+    warnings.warn(note, UserWarning, stacklevel=5)
+    return (note,)

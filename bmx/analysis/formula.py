@@ -17,6 +17,7 @@ import pandas as pd
 from formulaic import Formula
 from formulaic.errors import FormulaicError
 from formulaic.formula import SimpleFormula
+from formulaic.model_spec import ModelSpec
 
 from bmx.errors import AnalysisError
 
@@ -42,6 +43,8 @@ class ModelFormula:
     """Columns that it needs, those of the outcome first, then in the order of terms."""
     quantities: frozenset[str]
     """Those used as numbers, and not inside `C(...)`."""
+    predictors: tuple[str, ...] = ()
+    """Columns that the right side needs, in the order of terms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +56,9 @@ class Design:
     X: npt.NDArray[np.float64]
     terms: tuple[str, ...]
     """One label per column of X, `sex[Male]`."""
+    spec: ModelSpec | None = None
+    """How formulaic made X, levels and knots included, so that other rows can be given the same columns; None if X was
+    made by hand."""
 
     @property
     def intercept(self) -> bool:
@@ -91,14 +97,13 @@ def read_formula(text: str) -> ModelFormula:
         raise AnalysisError(f"the formula {text!r} has {len(left)} outcomes, expected one before the ~")
     if not len(right):
         raise AnalysisError(f"the formula {text!r} has no terms; write '~ 1' to estimate the mean")
-    names: dict[str, None] = {}
-    quantities = set()
-    for factor in (factor for side in (left, right) for term in side for factor in term.factors):
-        for name, quantity in _names(factor.expr, factor.eval_method.value):
-            names[name] = None
-            if quantity:
-                quantities.add(name)
-    return ModelFormula(text, parsed, tuple(names), frozenset(quantities))
+    used = [
+        [name for term in side for factor in term.factors for name in _names(factor.expr, factor.eval_method.value)]
+        for side in (left, right)
+    ]
+    quantities = frozenset(name for name, quantity in used[0] + used[1] if quantity)
+    outcome, predictors = (tuple(dict.fromkeys(name for name, _ in side)) for side in used)
+    return ModelFormula(text, parsed, tuple(dict.fromkeys(outcome + predictors)), quantities, predictors)
 
 
 def build_design(model: ModelFormula, table: pd.DataFrame) -> Design:
@@ -134,7 +139,28 @@ def build_design(model: ModelFormula, table: pd.DataFrame) -> Design:
                 f"{label} is not finite in {bad.sum()} of {len(table)} rows, the first of participant "
                 f"{table.index[bad][0]}; select rows with where=, or use another function"
             )
-    return Design(outcomes[0], y[:, 0], X, tuple(terms))
+    return Design(outcomes[0], y[:, 0], X, tuple(terms), matrices.rhs.model_spec)
+
+
+def rows_of(design: Design, table: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Rows of the design matrix for other participants, by the levels and knots of those fitted.
+
+    Parameters
+    ----------
+    design : Design
+        From `build_design`.
+    table : DataFrame
+        The columns of the formula without its outcome, complete; text with the levels of the fit.
+
+    Returns
+    -------
+    (rows, terms) float64
+    """
+    if design.spec is None:
+        raise AnalysisError("this model was not made from a formula, and knows no other rows")
+    with np.errstate(all="ignore"):  # values that are not finite are seen in what is predicted
+        matrix = design.spec.get_model_matrix(table, context={}, na_action="ignore")
+    return np.asarray(matrix, dtype=np.float64).reshape(len(table), len(design.terms))
 
 
 def _refuse_habits(text: str) -> None:

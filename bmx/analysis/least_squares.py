@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.regression.linear_model import OLS
+import pandas as pd
+from statsmodels.regression.linear_model import WLS
 
+from bmx.analysis.covariance import COVARIANCES, Covariance, sandwich
 from bmx.analysis.formula import Design
+from bmx.analysis.inference import infer
 from bmx.errors import AnalysisError
 
+__all__ = ["COVARIANCES", "Covariance", "LeastSquares", "find_dependent", "fit_least_squares"]
+
 Floats = npt.NDArray[np.float64]
-Covariance = Literal["classical", "HC0", "HC1", "HC2", "HC3"]
-COVARIANCES: tuple[str, ...] = get_args(Covariance)
 
 _TOLERANCE = 1e-7
 """A column is collinear if less than this share of its length is new; R's lm() has the same number."""
@@ -31,11 +33,16 @@ class LeastSquares:
     p_value: Floats
     conf_low: Floats
     conf_high: Floats
+    covariance: Floats
+    """(k, k)"""
+    df: float
+    """Of the tests: n - k, or one less than the clusters."""
     vif: Floats
     """Variance inflation factor; NaN for the intercept, and in models without one."""
 
     fitted: Floats
     residuals: Floats
+    """Outcome minus fitted, weighted or not."""
 
     df_residual: int
     """n - k"""
@@ -51,7 +58,14 @@ class LeastSquares:
     bic: float
 
 
-def fit_least_squares(design: Design, *, vcov: Covariance = "classical", confidence: float = 0.95) -> LeastSquares:
+def fit_least_squares(
+    design: Design,
+    *,
+    vcov: Covariance = "classical",
+    confidence: float = 0.95,
+    weights: Floats | None = None,
+    clusters: pd.Series | None = None,
+) -> LeastSquares:
     """Fit `y = X b`.
 
     Parameters
@@ -59,15 +73,18 @@ def fit_least_squares(design: Design, *, vcov: Covariance = "classical", confide
     design : Design
         More rows than terms, no term a combination of others (see `find_dependent`).
     vcov : str
-        Covariance of the estimates: classical, or heteroscedasticity-consistent (MacKinnon and White 1985). Intervals
-        and p values use t with n - k degrees of freedom in either case.
+        Covariance of the estimates: classical, heteroscedasticity-consistent (MacKinnon and White 1985), or cluster.
+        Intervals and p values use t with n - k degrees of freedom, and with clusters one less than there are.
     confidence : float
         Level of the intervals.
+    weights : (n,) float64, positive, optional
+        Inverse variances up to a factor, as R's `weights`.
+    clusters : Series of n labels, for vcov="cluster"
 
     Raises
     ------
     AnalysisError
-        The terms give the outcome exactly; or HC2 or HC3 is asked for and does not exist.
+        The terms give the outcome exactly; or the covariance that is asked for does not exist.
 
     Examples
     --------
@@ -77,29 +94,37 @@ def fit_least_squares(design: Design, *, vcov: Covariance = "classical", confide
     (array([0.9 , 2.15]), 2)
     """
     # Columns of length 1: for statsmodels a column 1e-15 times as long as another is collinear, whatever its unit is.
-    length = np.linalg.norm(design.X, axis=0)
+    root = np.ones(len(design.y)) if weights is None else np.sqrt(weights)
+    length = np.linalg.norm(design.X * root[:, None], axis=0)
     unit = design.X / length
     # Left to guess, statsmodels would take the levels of a factor for an intercept, and R2 about the mean.
-    fit = OLS(design.y, unit, hasconst=design.intercept).fit()
-    if fit.ssr <= 1e-24 * float(design.y @ design.y):
+    fit = WLS(design.y, unit, weights=root**2, hasconst=design.intercept).fit()
+    if fit.ssr <= 1e-24 * float(design.y @ (root**2 * design.y)):
         raise AnalysisError(
             f"the terms give {design.outcome} exactly, nothing is left to estimate; is it also on the right?"
         )
-    if vcov in ("HC2", "HC3") and fit.get_influence().hat_matrix_diag.max() > 1 - _TOLERANCE:
-        # A row with leverage 1 has residual 0, and both would divide 0 by 0.
-        raise AnalysisError(f"{vcov} does not exist here: one participant alone decides a term; use HC1, or classical")
-    tested = fit if vcov == "classical" else fit.get_robustcov_results(vcov, use_t=True)
-    low, high = tested.conf_int(1 - confidence).T
+    inverse, df = fit.normalized_cov_params, float(fit.df_resid)
+    if vcov == "classical":
+        covariance = fit.scale * inverse
+    else:
+        covariance = sandwich(unit * root[:, None], inverse, fit.resid * root, vcov, clusters=clusters)
+    if vcov == "cluster" and clusters is not None:
+        df = clusters.nunique() - 1.0
     # How much larger the variance of a term is than it would be if no other were like it: 1 / (1 - R2 on the others).
-    vif = np.diag(fit.normalized_cov_params) * np.sum((unit - unit.mean(axis=0)) ** 2, axis=0)
+    around = unit - np.average(unit, axis=0, weights=root**2)
+    vif = np.diag(inverse) * np.sum((around * root[:, None]) ** 2, axis=0)
     vif[: 1 if design.intercept else None] = np.nan
+    covariance = covariance / np.outer(length, length)
+    tested = infer(fit.params / length, np.sqrt(np.diag(covariance)), df, confidence=confidence)
     return LeastSquares(
-        estimate=fit.params / length,
-        std_error=tested.bse / length,
-        statistic=tested.tvalues,
-        p_value=tested.pvalues,
-        conf_low=low / length,
-        conf_high=high / length,
+        estimate=tested["estimate"].to_numpy(),
+        std_error=tested["std_error"].to_numpy(),
+        statistic=tested["statistic"].to_numpy(),
+        p_value=tested["p_value"].to_numpy(),
+        conf_low=tested["conf_low"].to_numpy(),
+        conf_high=tested["conf_high"].to_numpy(),
+        covariance=covariance,
+        df=df,
         vif=vif,
         fitted=fit.fittedvalues,
         residuals=fit.resid,

@@ -1,17 +1,16 @@
-"""Linear regression as the paper does it (section 2.9, Tables 5-8), and as R's lm() counts it."""
+"""Linear and logistic regression as the paper does them (section 2.9), and as R's lm() and glm() count them."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-import pandas as pd
-
+from bmx.analysis.basis import Basis, Family
 from bmx.analysis.columns import Data, refuse_misleading, take_columns
-from bmx.analysis.formula import Design, build_design, read_formula
-from bmx.analysis.least_squares import COVARIANCES, Covariance, find_dependent, fit_least_squares
-from bmx.analysis.result import Regression, Summary
-from bmx.analysis.sample import Sample, choose_rows, count_reasons
+from bmx.analysis.covariance import COVARIANCES, Covariance
+from bmx.analysis.fitting import Interval, fit_basis
+from bmx.analysis.formula import build_design, read_formula
+from bmx.analysis.result import Regression
+from bmx.analysis.sample import choose_rows, count_reasons
 from bmx.errors import AnalysisError
 
 
@@ -19,15 +18,18 @@ def regress(
     data: Data,
     formula: str,
     *,
-    family: Literal["gaussian"] = "gaussian",
+    family: Literal["gaussian", "binomial"] = "gaussian",
     region: str | None = None,
     qc: Literal["passed"] | None = "passed",
     where: object = None,
     missing: Literal["drop", "refuse"] = "drop",
     vcov: Covariance = "classical",
+    cluster: str | None = None,
+    weights: str | None = None,
     confidence: float = 0.95,
+    interval: Interval = "profile",
 ) -> Regression:
-    """Fit one linear model, and say who was not in it and why.
+    """Fit one linear or logistic model, and say who was not in it and why.
 
     Only the columns that the formula names are computed. Text is categorical with its first level, for sex Female, as
     reference; codes such as the assessment centre must be written `C(assessment_centre)`. Rows that lack a value are
@@ -41,8 +43,8 @@ def regress(
     formula : str
         `bmd_spine ~ bmff_spine + sex + bmi`: flat names are `<variable>_<region>`. Evaluated without access to the
         caller's variables.
-    family : "gaussian"
-        Distribution of the outcome.
+    family : "gaussian" or "binomial"
+        Distribution of the outcome; "binomial" is logistic regression of an outcome of 0 and 1.
     region : str, optional
         Lets `bmff` mean `bmff_<region>`.
     qc : "passed" or None
@@ -53,23 +55,31 @@ def regress(
     missing : "drop" or "refuse"
         What to do with rows that lack a value.
     vcov : str
-        "classical", or "HC0" to "HC3"; intervals and p values use t with the residual degrees of freedom.
+        "classical", or robust to unequal variance, "HC0" to "HC3"; intervals and p values use t with the residual
+        degrees of freedom. "cluster" allows for participants who are alike, with one degree less than clusters.
+    cluster : str, optional
+        Column that says who belongs together; asks for vcov="cluster".
+    weights : str, optional
+        Column of positive weights, inverse variances up to a factor; for "gaussian".
     confidence : float
         Level of the intervals, between 0 and 1.
+    interval : "profile" or "wald"
+        How those of a logistic model are made; p values are Wald's in either case, and the table says which is which.
 
     Returns
     -------
     Regression
-        It prints as a table. AIC and BIC count sigma, as R's do and statsmodels' do not.
+        It prints as a table. AIC and BIC of linear models count sigma, as R's do and statsmodels' do not.
 
     Raises
     ------
     AnalysisError
         The formula cannot be read; a name is unknown (the closest are given); a bone density is 0; codes are used as a
-        quantity; a term is constant or collinear; rows are fewer than terms.
+        quantity; a term is constant or collinear; rows are fewer than terms; terms separate an outcome of 0 and 1.
 
     Examples
     --------
+    >>> import pandas as pd
     >>> table = pd.DataFrame(
     ...     {"bmd_spine": [1.1, 1.0, 1.2, 0.9, 1.0, None], "bmff_spine": [40, 46, 39, 55, 52, 50]},
     ...     index=[1000001, 1000002, 1000003, 1000004, 1000005, 1000006],
@@ -80,95 +90,69 @@ def regress(
     bmff_spine        -0.0148  -0.0263 to -0.0033     -4.1   0.026
     adj. R2 0.80   AIC -12.1 (counts sigma, as R)   residual SD 0.0512 on 3 df
     """
-    _check_options(family, qc, missing, vcov, confidence)
+    _check_options(family, qc, missing, vcov, confidence, interval)
+    vcov = _with_cluster(vcov, cluster)
+    basis = prepare(
+        data, formula, family=family, region=region, qc=qc, where=where, missing=missing, weights=weights,
+        cluster=cluster,
+    )  # fmt: skip
+    return fit_basis(basis, vcov=vcov, confidence=confidence, interval=interval)
+
+
+def prepare(
+    data: Data,
+    formula: str,
+    *,
+    family: Family = "gaussian",
+    region: str | None = None,
+    qc: Literal["passed"] | None = "passed",
+    where: object = None,
+    missing: Literal["drop", "refuse"] = "drop",
+    weights: str | None = None,
+    cluster: str | None = None,
+) -> Basis:
+    """Read a formula, take its columns, choose the rows: all of `regress` but the fit. Arguments as there."""
     model = read_formula(formula)
-    columns = take_columns(data, model.names, region=region, qc=qc, where=where)
+    beside = [name for name in (weights, cluster) if name is not None and name not in model.names]
+    columns = take_columns(data, [*model.names, *beside], region=region, qc=qc, where=where)
     refuse_misleading(columns, model.quantities)
     sample = choose_rows(columns)
     if missing == "refuse" and len(sample.dropped):
         raise AnalysisError(
             f"{len(sample.dropped)} rows lack a value: {count_reasons(sample.dropped)}; fill or drop them"
         )
-    design = build_design(model, sample.table)
-    _check_design(design, sample)
-    fit = fit_least_squares(design, vcov=vcov, confidence=confidence)
-    eids = sample.table.index
-    terms = pd.DataFrame(
-        {
-            "outcome": design.outcome,
-            "region": region or "",
-            "term": design.terms,
-            "estimate": fit.estimate,
-            "std_error": fit.std_error,
-            "statistic": fit.statistic,
-            "df": fit.df_residual,
-            "p_value": fit.p_value,
-            "conf_low": fit.conf_low,
-            "conf_high": fit.conf_high,
-            "n": len(eids),
-            "vif": fit.vif,
-        }
-    )
-    return Regression(
-        formula=model.text,
-        outcome=design.outcome,
+    return Basis(
+        model=model,
+        sample=sample,
+        design=build_design(model, sample.table),
+        flat=columns.flat,
+        family=family,
         region=region,
-        vcov=vcov,
-        confidence=confidence,
-        terms=terms,
-        summary=Summary(
-            n=len(eids),
-            n_dropped=len(sample.dropped),
-            r2=fit.r2,
-            adj_r2=fit.adj_r2,
-            sigma=fit.sigma,
-            df_residual=fit.df_residual,
-            f=fit.f,
-            loglik=fit.loglik,
-            aic=fit.aic,
-            bic=fit.bic,
-        ),
-        residuals=pd.Series(fit.residuals, index=eids, name="residual"),
-        fitted=pd.Series(fit.fitted, index=eids, name="fitted"),
-        dropped=sample.dropped,
+        qc=qc,
+        weights=weights,
+        cluster=cluster,
+        notes=columns.notes,
     )
 
 
-def _check_options(family: str, qc: str | None, missing: str, vcov: str, confidence: float) -> None:
+def _with_cluster(vcov: Covariance, cluster: str | None) -> Covariance:
+    """Naming the clusters asks for their covariance; asking for it without names can't be done."""
+    if vcov == "cluster" and cluster is None:
+        raise AnalysisError("vcov='cluster' needs to know who belongs together: cluster='assessment_centre'")
+    if cluster is not None and vcov not in ("classical", "cluster"):
+        raise AnalysisError(f"cluster={cluster!r} and vcov={vcov!r} contradict each other; leave one out")
+    return "cluster" if cluster is not None else vcov
+
+
+def _check_options(family: str, qc: str | None, missing: str, vcov: str, confidence: float, interval: str) -> None:
     for name, value, known in (
-        ("family", family, ("gaussian",)),
+        ("family", family, ("gaussian", "binomial")),
         ("qc", qc, ("passed", None)),
         ("missing", missing, ("drop", "refuse")),
         ("vcov", vcov, COVARIANCES),
+        ("interval", interval, ("profile", "wald")),
     ):
         if value not in known:
             raise AnalysisError(f"{name}={value!r} is not known; expected {' or '.join(map(repr, known))}")
     if not 0 < confidence < 1:
         raise AnalysisError(f"confidence={confidence} is not a level; expected a number between 0 and 1, as 0.95")
-
-
-def _check_design(design: Design, sample: Sample) -> None:
-    """Refuse what least squares cannot answer, by the name of the term."""
-    n, k = design.X.shape
-    if n <= k:
-        reasons = (
-            f"; {len(sample.dropped)} were dropped: {count_reasons(sample.dropped)}" if len(sample.dropped) else ""
-        )
-        raise AnalysisError(
-            f"{n} rows for {k} terms ({', '.join(design.terms)}), expected more rows than terms{reasons}; "
-            "use fewer terms or more participants"
-        )
-    if np.ptp(design.y) == 0:
-        raise AnalysisError(f"the outcome {design.outcome} is {design.y[0]:g} in all {n} rows; nothing can explain it")
-    for column, term in enumerate(design.terms):
-        values = design.X[:, column]
-        if np.ptp(values) == 0 and ((design.intercept and column > 0) or values[0] == 0):
-            raise AnalysisError(f"{term} is constant: {values[0]:g} in all {n} rows; leave it out")
-    dependent = find_dependent(design.X)
-    if dependent is not None:
-        column, others = dependent
-        named = [design.terms[other] for other in others if design.terms[other] != "Intercept"]
-        raise AnalysisError(
-            f"{design.terms[column]} is collinear with {', '.join(named) or 'the intercept'}: it follows from them "
-            "exactly; leave one out"
-        )

@@ -206,7 +206,7 @@ def test_regress__missing_can_be_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"family": "binomial"}, "family='binomial' is not known; expected 'gaussian'"),
+        ({"family": "poisson"}, "family='poisson' is not known; expected 'gaussian' or 'binomial'"),
         ({"vcov": "HC4"}, "vcov='HC4' is not known; expected 'classical' or 'HC0'"),
         ({"qc": "all"}, "qc='all' is not known; expected 'passed' or None"),
         ({"missing": "fill"}, "missing='fill' is not known; expected 'drop' or 'refuse'"),

@@ -110,6 +110,6 @@ def test_to_csv__keeps_every_digit(tmp_path: Path) -> None:
 def test_analysis__public_names_are_functions_twice() -> None:
     # A submodule that bears a verb's name would replace it after its first import.
     for _ in range(2):
-        assert callable(bmx.analysis.regress)
+        assert all(callable(getattr(bmx.analysis, name)) for name in bmx.analysis.__all__)
         assert bmx.analysis.Regression is Regression
-    assert set(bmx.analysis.__all__) == set(dir(bmx.analysis)) == {"regress", "Regression"}
+    assert set(bmx.analysis.__all__) == set(dir(bmx.analysis)) >= {"regress", "Regression"}
