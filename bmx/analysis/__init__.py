@@ -3,7 +3,7 @@
 The statistics of Morris et al. 2024: section 2.9 (methods) and the regressions of Tables 5-8 (multivariable), whose
 numbers come from R. Where a Python library differs from R, bmx gives R's number and says so.
 
-`regress` fits one linear model and gives a `Regression`.
+`regress` fits one linear or logistic model and gives a `Regression`; `compare` puts several beside each other.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bmx.analysis.comparison import compare
+    from bmx.analysis.comparison_result import Comparison
     from bmx.analysis.multiplicity import adjust
     from bmx.analysis.regression import regress
     from bmx.analysis.result import Regression
 
-__all__ = ["Regression", "adjust", "regress"]
+__all__ = ["Comparison", "Regression", "adjust", "compare", "regress"]
 
 _PLACES = {
+    "Comparison": "bmx.analysis.comparison_result",
     "Regression": "bmx.analysis.result",
     "adjust": "bmx.analysis.multiplicity",
+    "compare": "bmx.analysis.comparison",
     "regress": "bmx.analysis.regression",
 }
 

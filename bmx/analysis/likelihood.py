@@ -59,8 +59,8 @@ def maximise(X: Floats, y: Floats, *, offset: Floats | float = 0.0, start: Float
             if found <= deviance * (1 + 1e-14) + 1e-14:
                 break
             step = step / 2
-        else:
-            converged = True  # no step goes further up
+        else:  # no step goes further up: this is the top, or the start was so far off that its slope is lost
+            converged = bool(np.abs(step @ (X.T @ (y - fitted))) < 1e-8)
             break
         change, estimate, fitted, deviance = abs(found - deviance), estimate + step, tried, found
         if change <= _PRECISION * (deviance + 0.1):
@@ -95,18 +95,20 @@ def profile_limit(X: Floats, y: Floats, best: Maximum, column: int, side: int, c
     rise = float(norm.ppf((1 + confidence) / 2))
     others = np.delete(X, column, axis=1)
     centre = best.estimate[column]
-    state = np.delete(best.estimate, column)
+    inverse = np.linalg.inv(best.information)
+    beside = np.delete(best.estimate, column)
+    # How the others move with this one near the maximum; far off without it, Newton's steps would lose their way.
+    along = np.delete(inverse[column], column) / inverse[column, column]
 
     def excess(value: float) -> float:
-        nonlocal state
         if others.shape[1]:
-            found = maximise(others, y, offset=value * X[:, column], start=state)
-            state, deviance = found.estimate, found.deviance
+            start = beside + (value - centre) * along
+            deviance = maximise(others, y, offset=value * X[:, column], start=start).deviance
         else:
             deviance = deviance_of(y, expit(value * X[:, column]))
         return float(np.sqrt(max(0.0, deviance - best.deviance))) - rise
 
-    inside, step = centre, side * rise * float(np.sqrt(np.linalg.inv(best.information)[column, column]))
+    inside, step = centre, side * rise * float(np.sqrt(inverse[column, column]))
     outside = centre + step
     while excess(outside) < 0:  # it does rise, for the outcome is not separated
         inside, outside, step = outside, outside + step, 2 * step

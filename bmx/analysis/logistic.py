@@ -85,7 +85,7 @@ def fit_logistic(
     unit = design.X / length
     best = maximise(unit, design.y)
     refuse_separation(design, best)
-    inverse: Floats = np.linalg.inv(best.information)
+    inverse: Floats = np.asarray(np.linalg.inv(best.information), dtype=np.float64)
     df = np.inf
     if vcov == "classical":
         covariance = inverse

@@ -183,10 +183,10 @@ def _footer(fit: Regression) -> list[str]:
         ]
     else:
         # The intercept alone explains nothing; its R2 is zero but for rounding, and R shows none.
-        parts = [f"adj. R2 {_digits(summary.adj_r2, 2, least=2)}"] if isfinite(summary.f) else []
+        parts = [f"adj. R2 {significant(summary.adj_r2, 2, least=2)}"] if isfinite(summary.f) else []
         parts += [
             f"AIC {summary.aic:.1f} (counts sigma, as R)",
-            f"residual SD {_digits(summary.sigma, 3)} on {summary.df_residual:g} df",
+            f"residual SD {significant(summary.sigma, 3)} on {summary.df_residual:g} df",
         ]
     if fit.vcov != "classical":
         df = f" ({fit.df:g} df)" if fit.vcov == "cluster" else ""
@@ -228,7 +228,7 @@ def _rounded(value: float, decimals: int) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def _digits(value: float, significant: int, least: int = 0) -> str:
+def significant(value: float, significant: int, least: int = 0) -> str:
     """A number with so many significant digits, and at least so many decimals."""
     if not isfinite(value) or value == 0:
         return f"{value:.{max(least, significant - 1)}f}"

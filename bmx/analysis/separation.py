@@ -25,10 +25,14 @@ def refuse_separation(design: Design, best: Maximum) -> None:
     certain = np.minimum(best.fitted, 1 - best.fitted).min() < _CERTAIN
     if best.converged and not certain:
         return
-    direction = separating(design.X, design.y)
-    if direction is None:
+    if separating(design.X, design.y) is None:
         return
-    terms = [column for column in np.flatnonzero(direction).tolist() if design.terms[column] != "Intercept"]
+    terms = list(range(len(design.terms)))
+    for column in reversed(terms[design.intercept :]):
+        fewer = [other for other in terms if other != column]
+        if fewer and separating(design.X[:, fewer], design.y) is not None:
+            terms = fewer  # those that are left do it alone
+    terms = [column for column in terms if design.terms[column] != "Intercept"]
     raise AnalysisError(
         f"{' and '.join(_say(design, column) for column in terms) or 'the intercept'}: separates the outcome "
         f"{design.outcome}, its odds ratio is infinite; report counts (Fisher's exact test), join groups, or leave it "
@@ -53,12 +57,12 @@ def separating(X: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.ND
     (False, True)
     """
     # Columns of one length, so that one tolerance suits all units.
-    towards = (X / np.linalg.norm(X, axis=0) * np.sqrt(len(X))) * (2 * y - 1)[:, None]
+    length = np.linalg.norm(X, axis=0) / np.sqrt(len(X))
+    towards = X / length * (2 * y - 1)[:, None]
     found = linprog(-towards.sum(axis=0), A_ub=-towards, b_ub=np.zeros(len(X)), bounds=(-1, 1), method="highs")
     if not found.success or -found.fun < 1e-6:
         return None
-    direction = np.asarray(found.x)
-    return np.where(np.abs(direction) > 1e-6 * np.abs(direction).max(), direction, 0)
+    return np.asarray(found.x / length)
 
 
 def _say(design: Design, column: int) -> str:
