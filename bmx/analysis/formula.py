@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from formulaic import Formula
-from formulaic.errors import FormulaicError
+from formulaic.errors import DataMismatchWarning, FormulaicError
 from formulaic.formula import SimpleFormula
 from formulaic.model_spec import ModelSpec
 
@@ -42,7 +43,7 @@ class ModelFormula:
     names: tuple[str, ...]
     """Columns that it needs, those of the outcome first, then in the order of terms."""
     quantities: frozenset[str]
-    """Those used as numbers, and not inside `C(...)`."""
+    """Those used as numbers, and not inside `C(...)` or a comparison."""
     predictors: tuple[str, ...] = ()
     """Columns that the right side needs, in the order of terms."""
 
@@ -158,8 +159,15 @@ def rows_of(design: Design, table: pd.DataFrame) -> npt.NDArray[np.float64]:
     """
     if design.spec is None:
         raise AnalysisError("this model was not made from a formula, and knows no other rows")
-    with np.errstate(all="ignore"):  # values that are not finite are seen in what is predicted
-        matrix = design.spec.get_model_matrix(table, context={}, na_action="ignore")
+    try:
+        # Values that are not finite are seen in what is predicted; a level that is new would silently be no level.
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", DataMismatchWarning)
+            matrix = design.spec.get_model_matrix(table, context={}, na_action="ignore")
+    except DataMismatchWarning as exc:
+        raise AnalysisError(
+            f"a group has a value that the model has not seen ({', '.join(map(str, table.columns))}); give one it knows"
+        ) from exc
     return np.asarray(matrix, dtype=np.float64).reshape(len(table), len(design.terms))
 
 
@@ -214,6 +222,8 @@ def _walk(node: ast.AST, expression: str, *, quantity: bool) -> Iterator[tuple[s
             )
         children = [*node.args, *node.keywords]
         quantity = quantity and function != "C"
+    elif isinstance(node, ast.Compare):
+        quantity = False  # qc_outcome == 3 counts a code, and sex == 'Male' a label
     elif isinstance(node, ast.Attribute):
         if ast.unparse(node).startswith("contr."):
             return

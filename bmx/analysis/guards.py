@@ -82,7 +82,7 @@ def check_weights(basis: Basis) -> None:
 
 
 def notes_on(basis: Basis, vcov: str) -> tuple[str, ...]:
-    """What the table must say beside the numbers, and warn of what is probably a mistake."""
+    """What the table must say beside the numbers."""
     notes = list(basis.notes)
     if basis.weights is not None:
         notes.append(f"weighted by {basis.weights}")
@@ -90,15 +90,21 @@ def notes_on(basis: Basis, vcov: str) -> tuple[str, ...]:
         count = basis.sample.table[basis.cluster].nunique()
         few = "; few clusters: errors tend to be too small" if count < _FEW_CLUSTERS else ""
         notes.append(f"{count} clusters of {basis.cluster}{few}")
-    same = duplicate_of_outcome(basis.design)
-    if same is not None:
-        term, correlation = same
-        notes.append(f"{basis.design.outcome} and {term} are nearly the same numbers (r = {correlation:.5f})")
-        warnings.warn(
-            f"{notes[-1]}: is one derived from the other, as a T-score from its density? Then the model says nothing",
-            UserWarning, stacklevel=5,
-        )  # fmt: skip
     return tuple(notes)
+
+
+def warn_of_duplicate(design: Design) -> tuple[str, ...]:
+    """Warn of a term that holds the outcome in another form: its model explains everything and says nothing."""
+    same = duplicate_of_outcome(design)
+    if same is None or same[1] == 1:  # least squares refuses what is exact
+        return ()
+    note = f"{design.outcome} and {same[0]} are nearly the same numbers (r = {same[1]:.5f})"
+    warnings.warn(
+        f"{note}: is one derived from the other, as a T-score from its density? Then the model says nothing",
+        UserWarning,
+        stacklevel=4,
+    )
+    return (note,)
 
 
 def duplicate_of_outcome(design: Design) -> tuple[str, float] | None:

@@ -151,9 +151,14 @@ def as_fitted(basis: Basis, name: str, column: pd.Series) -> pd.Series:
     known = column.isna() | column.isin(levels)
     if not known.all():
         raise AnalysisError(
-            f"{name} is {column[~known].iloc[0]!r} in new data, which the model has not seen; it knows "
-            f"{', '.join(f'{level:g}' if isinstance(level, float) else str(level) for level in levels)}"
+            f"{name} is {_shown(column[~known].iloc[0])} in new data, which the model has not seen; it knows "
+            f"{', '.join(map(_shown, levels))}"
         )
     if isinstance(basis.sample.table[name].dtype, pd.CategoricalDtype):
         return pd.Series(pd.Categorical(column, categories=levels), index=column.index)
     return column.astype(np.float64)
+
+
+def _shown(level: object) -> str:
+    """A code as a whole number."""
+    return f"{level:g}" if isinstance(level, float) else str(level)

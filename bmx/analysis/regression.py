@@ -9,6 +9,7 @@ from bmx.analysis.columns import Data, refuse_misleading, take_columns
 from bmx.analysis.covariance import COVARIANCES, Covariance
 from bmx.analysis.fitting import Interval, fit_basis
 from bmx.analysis.formula import build_design, read_formula
+from bmx.analysis.guards import warn_of_duplicate
 from bmx.analysis.result import Regression
 from bmx.analysis.sample import choose_rows, count_reasons
 from bmx.errors import AnalysisError
@@ -121,17 +122,18 @@ def prepare(
         raise AnalysisError(
             f"{len(sample.dropped)} rows lack a value: {count_reasons(sample.dropped)}; fill or drop them"
         )
+    design = build_design(model, sample.table)
     return Basis(
         model=model,
         sample=sample,
-        design=build_design(model, sample.table),
+        design=design,
         flat=columns.flat,
         family=family,
         region=region,
         qc=qc,
         weights=weights,
         cluster=cluster,
-        notes=columns.notes,
+        notes=(*columns.notes, *warn_of_duplicate(design)),
     )
 
 

@@ -117,12 +117,7 @@ class Regression:
         return design_matrix(self, new)
 
     def combine(self, combinations: Floats) -> pd.DataFrame:
-        """Estimate, std_error, df, statistic, p_value and interval of each row of an (m, terms) array times `params`.
-
-        Examples
-        --------
-        >>> fit.combine(np.array([[0.0, 1.0, -1.0]]))  # doctest: +SKIP
-        """
+        """Estimate, std_error, df, statistic, p_value and interval of each row of an (m, terms) array times `params`."""
         from bmx.analysis.prediction import combine
 
         return combine(self, combinations)

@@ -15,6 +15,7 @@ from bmx.analysis.columns import take_columns
 from bmx.analysis.regression import regress
 from bmx.errors import AnalysisError
 from bmx.variables import QC_OUTCOME
+from tests.conftest import MaxComputes
 
 REGIONS = ["spine", "femoral_head", "total_hip"]
 
@@ -66,6 +67,25 @@ def test_take_columns__computes_only_what_is_named() -> None:
             take_columns(data, ["bmff_sd_spine"], region=None, qc="passed")
 
 
+def test_regress__computes_once_with_clusters_and_weights(max_computes: MaxComputes) -> None:
+    data = cohort().chunk(participant=10)
+    data["practice"] = ("participant", da.from_array(np.arange(30) % 7, chunks=10))
+    data["weight"] = ("participant", da.from_array(1.0 + np.arange(30), chunks=10))
+    with max_computes(1):
+        fit = regress(data, "bmd_spine ~ bmff_spine + sex", cluster="practice", weights="weight")
+    with max_computes(0):
+        fit.with_vcov("HC1").anova(3), fit.means("sex"), fit.slopes("bmff_spine"), fit.influence, fit.to_latex()
+
+
+def test_regress__a_code_may_be_compared() -> None:
+    # Fig. 4C: who has no mask, by height; all participants have an outcome, whatever QC says of their values.
+    data = cohort()
+    data["height"] = ("participant", np.linspace(150, 190, 30))
+    fit = regress(data, "I(qc_outcome_spine == 2) ~ height", family="binomial")
+    assert fit.summary.events == (data["qc_outcome"].sel(region="spine") == 2).sum()
+    assert fit.summary.n == 30
+
+
 def test_regress__values_that_failed_qc_are_dropped_and_counted_per_region() -> None:
     data = cohort()
     spine = regress(data, "bmd_spine ~ bmff_spine")
@@ -85,8 +105,11 @@ def test_regress__bmd_of_a_site_is_not_judged_by_the_qc_of_the_region() -> None:
 
 
 def test_regress__without_qc_values_stay_and_are_counted_in_a_warning() -> None:
-    with pytest.warns(UserWarning, match=r"used although they failed QC \(qc=None\): 3 bmff_spine"):
+    with pytest.warns(UserWarning, match=r"used although they failed QC \(qc=None\): 3 bmff_spine") as seen:
         fit = regress(cohort(), "bmd_spine ~ bmff_spine", qc=None)
+    assert seen[0].filename == __file__  # it points to who asked
+    assert "note: used although they failed QC (qc=None): 3 bmff_spine" in str(fit)
+    assert "values that failed QC are kept." in fit.to_html()
     assert fit.dropped.to_dict() == {1011: "bmff_spine"}
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -36,6 +36,7 @@ def test_read_formula__finds_columns_in_written_order(formula: str, names: tuple
 def test_read_formula__knows_what_is_used_as_a_number() -> None:
     assert read_formula("y ~ C(a) + b + I(c + 1) + C(d):e").quantities == {"y", "b", "c", "e"}
     assert "a" in read_formula("y ~ C(a) + a").quantities
+    assert read_formula("I(code == 3) ~ x + I(sex == 'Male')").quantities == {"x"}
 
 
 @pytest.mark.parametrize("formula", ["y ~ x +", "y ~ (x", "y ~ x ~ z", "y ~ 'text'"])

@@ -19,6 +19,7 @@ def test_regress__a_derived_duplicate_of_the_outcome_is_warned_of() -> None:
     assert len(seen) == 1
     assert "note: bmd_spine and t_score_spine are nearly the same numbers" in str(fit)
     assert any("nearly the same numbers" in note for note in fit.footnotes)
+    assert fit.with_vcov("HC3").notes == fit.notes  # and does not warn again
 
 
 def test_regress__two_measurements_of_one_thing_are_not_duplicates() -> None:

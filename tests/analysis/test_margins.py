@@ -93,7 +93,7 @@ def test_reference_grid__rows_times_estimates_are_the_means() -> None:
         ("bmff", None, "'bmff' is not a variable of 'bmd_spine ~ .*'; it has bmff_spine, sex, status"),
         ("bmi", None, r"bmi is a quantity and has no groups: say where to look, at=\{'bmi': \[...\]\}"),
         ("sex", {"bmi": [20, 25]}, "has several values, expected one; or name bmi beside the groups"),
-        ("sex", {"status": "frail"}, "status is 'frail' in new data, which the model has not seen; it knows control"),
+        ("sex", {"status": "frail"}, "status is frail in new data, which the model has not seen; it knows control"),
         ("sex", {"age": 60}, "'age' is not a variable of"),
     ],
 )

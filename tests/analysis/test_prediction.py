@@ -88,7 +88,7 @@ def test_design_matrix__is_that_of_the_fit() -> None:
     ("new", "message"),
     [
         (NEW.drop(columns="bmi").assign(BMI=20), "new has no column 'bmi', which 'bmd_spine ~ .*' needs"),
-        (NEW.assign(sex="male"), "sex is 'male' in new data, which the model has not seen; it knows Female, Male"),
+        (NEW.assign(sex="male"), "sex is male in new data, which the model has not seen; it knows Female, Male"),
     ],
 )
 def test_predict__teaches(new: pd.DataFrame, message: str) -> None:
@@ -101,3 +101,14 @@ def test_predict__unknown_interval() -> None:
         AnalysisError, match="interval='both' is not known; expected 'confidence', 'prediction' or None"
     ):
         regress(people(), MODELS["main"]).predict(interval="both")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_predict__code_that_was_not_there() -> None:
+    cohort = people()
+    fit = regress(cohort, "height ~ C(assessment_centre)")
+    message = "assessment_centre is 11028 in new data, which the model has not seen; it knows 11025, 11026, 11027"
+    with pytest.raises(AnalysisError, match=message):
+        fit.predict(cohort.assign(assessment_centre=11028))
+    both = regress(cohort, "height ~ C(lesions) + age:lesions", where=cohort["lesions"] < 3)
+    with pytest.raises(AnalysisError, match="a group has a value that the model has not seen"):
+        both.predict(cohort.assign(lesions=9))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 import bmx.analysis
-from bmx.analysis.report import as_text
+from bmx.analysis.report import as_text, latex_table
 from bmx.analysis.result import Regression, Summary
 
 
@@ -98,6 +98,35 @@ def test_to_html__holds_the_same_and_escapes(tmp_path: Path) -> None:
     assert "I(bmi &lt; 25)" in html
     assert "<td>-0.00584 to -0.00366</td><td>-8.6</td><td>&lt;0.001</td>" in html
     assert "AIC -964.6 (counts sigma, as R)" in html
+
+
+def test_to_html__footnotes_say_model_missing_data_covariance_and_adjustment() -> None:
+    html = replace(example(), vcov="HC3", df=684.0, notes=("weighted by w",)).to_html()
+    for said in (
+        "Least squares.", "left out of this model alone (listwise)", "Covariance: HC3, t on 684 df",
+        "not adjusted for multiple testing", "Weighted by w.",
+    ):  # fmt: skip
+        assert said in html
+
+
+def test_as_text__notes_stand_below_the_table() -> None:
+    lines = as_text(replace(example(), notes=("3 clusters of centre",))).splitlines()
+    assert lines[:-1] == DOCUMENTED.splitlines()
+    assert lines[-1] == "note: 3 clusters of centre"
+
+
+def test_as_text__nothing_is_not_less_than_nothing() -> None:
+    terms = example().terms.assign(estimate=-0.0001, statistic=-0.01, std_error=0.1)
+    row = as_text(replace(example(), terms=terms)).splitlines()[2]
+    assert row.split()[1] == "0.00"
+    assert " -0.0 " not in row
+
+
+def test_latex_table__escapes_what_latex_would_take_for_itself() -> None:
+    text = latex_table("a_b & 5% of $x$", ["term", "p"], [["I(x^2)", "<0.001"]], ["~ {y} #1"])
+    assert r"a\_b \& 5\% of \$x\$" in text
+    assert r"I(x\textasciicircum{}2) & $<$0.001 \\" in text
+    assert r"\textasciitilde{} \{y\} \#1" in text
 
 
 def test_to_csv__keeps_every_digit(tmp_path: Path) -> None:
