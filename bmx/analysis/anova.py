@@ -77,7 +77,7 @@ def anova(fit: Regression, type: int | str = 2) -> pd.DataFrame:  # noqa: A002 -
             with_it = tuple(i for i in everything if i not in beside)
             without = tuple(i for i in with_it if i not in columns)
         rows.append({"term": names[term], "df": float(len(columns)), "sum_sq": misfit(without) - misfit(with_it)})
-    table = pd.DataFrame(rows, columns=["term", "df", "sum_sq"])
+    table = pd.DataFrame(rows, columns=["term", "df", "sum_sq"]).astype({"df": float, "sum_sq": float})
     if basis.family == "binomial":
         table = table.rename(columns={"sum_sq": "lr_chisq"}).assign(statistic=table["sum_sq"])
         return _said(table.assign(p_value=stats.chi2.sf(table["statistic"], table["df"])), number)

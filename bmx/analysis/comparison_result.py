@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bmx.analysis.report import decimals_of, format_p, latex_table, significant
+from bmx.analysis.report import decimals_of, format_p, latex_table, rounded, significant
 from bmx.analysis.result import Regression
 
 _STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
@@ -124,15 +124,11 @@ def _cells(fit: Regression) -> list[tuple[str, str]]:
     cells = []
     for row in fit.terms.to_dict("records"):
         if row["term"] != "Intercept":
-            middle, low, high = (row[name] for name in names)
-            decimals = decimals_of(row["std_error"] * (middle if ratio else 1))
+            values = [row[name] for name in names]
+            decimals = decimals_of(row["std_error"] * (values[0] if ratio else 1))
+            middle, low, high = (rounded(value, decimals) for value in values)
             stars = next((f" {stars}" for limit, stars in _STARS if row["p_value"] < limit), "")
-            cells.append(
-                (
-                    _in_full(row["term"], fit),
-                    f"{middle:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f}){stars}",
-                )
-            )
+            cells.append((_in_full(row["term"], fit), f"{middle} ({low} to {high}){stars}"))
     return cells
 
 

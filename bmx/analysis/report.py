@@ -168,8 +168,8 @@ def _rows(fit: Regression, *, ratio: bool) -> list[tuple[str, str, str, str, str
     rows = []
     for term, (std_error, *values, statistic, p_value) in zip(terms["term"], numbers, strict=True):
         decimals = decimals_of(std_error * (values[0] if ratio else 1))  # a ratio's error, by the delta method
-        estimate, low, high = (_rounded(value, decimals) for value in values)
-        rows.append((str(term), estimate, low, high, _rounded(statistic, 1), format_p(p_value)))
+        estimate, low, high = (rounded(value, decimals) for value in values)
+        rows.append((str(term), estimate, low, high, rounded(statistic, 1), format_p(p_value)))
     return rows
 
 
@@ -222,8 +222,16 @@ def decimals_of(std_error: float) -> int:
     return max(0, 1 - floor(log10(float(f"{std_error:.1e}"))))
 
 
-def _rounded(value: float, decimals: int) -> str:
-    """A number with so many decimals; nothing is no less than nothing."""
+def rounded(value: float, decimals: int) -> str:
+    """A number with so many decimals; nothing is no less than nothing, and what is enormous has no digits to show.
+
+    Examples
+    --------
+    >>> rounded(0.0449, 2), rounded(-0.0012, 2), rounded(198146994083437.0, 0)
+    ('0.04', '0.00', '2.0e+14')
+    """
+    if abs(value) >= 1e8:
+        return f"{value:.1e}"
     text = f"{value:.{decimals}f}"
     return text.removeprefix("-") if float(text) == 0 else text
 

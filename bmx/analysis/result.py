@@ -117,7 +117,7 @@ class Regression:
         return design_matrix(self, new)
 
     def combine(self, combinations: Floats) -> pd.DataFrame:
-        """Estimate, std_error, df, statistic, p_value and interval of each row of an (m, terms) array times `params`."""
+        """Estimate, std_error, df, statistic, p_value, interval of each row of an (m, terms) array times `params`."""
         from bmx.analysis.prediction import combine
 
         return combine(self, combinations)

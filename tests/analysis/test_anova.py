@@ -74,6 +74,12 @@ def test_anova__without_an_intercept() -> None:
     assert fit.anova(2)["term"].tolist() == ["bmff_spine", "bmi", "Residual"]
 
 
+def test_anova__of_the_intercept_alone_is_its_residuals() -> None:
+    found = regress(people(), "bmd_spine ~ 1").anova(2)
+    assert found["term"].tolist() == ["Residual"]
+    assert found["df"].tolist() == [133]
+
+
 def test_anova__teaches() -> None:
     fit = regress(people(), MODELS["main"])
     with pytest.raises(AnalysisError, match="type=4 is not known; expected 1, 2 or 3"):
