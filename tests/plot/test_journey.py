@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bmx.measurement import measure
 from bmx.plot.journey import journey
-from bmx.quality import flag
+from bmx.quality import Limits, flag
 from bmx.variables import SLAB_STATUS
 
 Journey = tuple[xr.DataTree, xr.DataTree, xr.Dataset, xr.Dataset]
@@ -22,7 +22,7 @@ Journey = tuple[xr.DataTree, xr.DataTree, xr.Dataset, xr.Dataset]
 @pytest.fixture
 def toy_journey(toy_cohort: Callable) -> Journey:
     slabs, masks = toy_cohort(participants=3)
-    results = flag(measure(slabs, masks=masks)).compute()
+    results = flag(measure(slabs, masks=masks), limits=Limits(doubtful=())).compute()
     known = 40 + 10 * np.arange(4.0, dtype=np.float32) + np.arange(3, dtype=np.float32)[:, None]
     return slabs, masks, results, xr.Dataset({"bmff": results["bmff"].copy(data=known)})
 

@@ -86,7 +86,7 @@ def test_open_results__reads_version_1(stores: Path) -> None:
     assert masks["slab_2/mask"].sum(["region", "z", "y", "x"]).to_numpy().tolist() == [100742, 100461, 0]
     assert results["reason"][2].to_numpy().tolist() == ["the participant has withdrawn"] * 2
     assert counts(flag(results))["femoral_diaphysis"].to_dict() == {
-        "not_attempted": 2, "ok": 0, "small": 0, "empty": 0, "outlier": 0, "failed": 1,
+        "not_attempted": 2, "ok": 0, "small": 0, "empty": 0, "outlier": 0, "failed": 1, "doubtful": 0,
     }  # fmt: skip
 
 

@@ -1,0 +1,98 @@
+"""The cause of a failure, in the columns of the paper's Table 3: from flags and from where the body lies.
+
+What the paper's authors found by looking at every image is inferred here, in this order:
+
+1. withdrawn: there is nothing to explain;
+2. data structure: series, headers or files of the region's slab weren't those of a clean exam, or four images
+   aren't what they are called;
+3. partially or fully outside: the other regions of the femur tell how high the body lies, and with it which share
+   of the lost region its slab can show; a mask that is small or displaced and touches an end of its slab is cut;
+4. imaging artefact: a swap of fat and water, or a fat fraction that no marrow has;
+5. skeletal abnormality: the marrow is lost everywhere, or the spine alone, which always lies inside its slab;
+6. no obvious defect.
+
+The order is the simulator's (`bmx.simulation.faults.causes`): what keeps images from being looked at comes first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from bmx.quality.limits import base_region
+from bmx.variables import QC_CAUSE, QC_FLAGS, QC_OUTCOME
+
+HALF_HEIGHT_MM: Final = {"femoral_head": 16.0, "total_hip": 31.0, "femoral_diaphysis": 22.0}
+"""From the middle to either end, world z: masks in simulated people of 60-69 years."""
+
+_WHOLE, _NOTHING = 0.9, 0.05
+"""Share of a region inside its slab from which on it counts as inside, and up to which as outside."""
+
+
+def find_causes(outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray, mean: xr.DataArray, told: xr.Dataset,
+                *, withdrawn: xr.DataArray) -> xr.DataArray:  # fmt: skip
+    """A number of `QC_CAUSE` for every value that isn't ok. Lazy.
+
+    Parameters
+    ----------
+    outcome, flags : (participant, region), numbers of `QC_OUTCOME` and bits of `QC_FLAGS`
+    centre : (participant, region) world z of the centre of mass, mm; NaN where there is none
+    mean : (region) or (participant, region) where it lies on average, mm
+    told : as `bmx.quality.evidence.gather` gives it
+    withdrawn : (participant, region) bool
+    """
+    lost = outcome != QC_OUTCOME["ok"]
+    share = expected_share(outcome, flags, centre, mean, told)
+    cut = _has(flags, "touches_slab_edge") & (outcome != QC_OUTCOME["empty"])
+    regions = [str(name) for name in outcome.indexes["region"]]
+    systemic = _everywhere(lost & (outcome != QC_OUTCOME["not_attempted"]), regions)
+    spine = xr.DataArray([base_region(name) == "spine" for name in regions], dims="region")
+    cases = [
+        (~lost, "none"),
+        (withdrawn, "withdrawn"),
+        (_has(flags, "irregular_source") | _has(flags, "physics_violated"), "data_structure"),
+        (systemic, "skeletal_abnormality"),
+        (~spine & (share <= _NOTHING), "fully_outside"),
+        (~spine & ((share < _WHOLE) | cut), "partially_outside"),
+        (_has(flags, "swap_suspected") | _has(flags, "swap_corrected") | _has(flags, "implausible_bmff"),
+         "imaging_artefact"),
+        (spine, "skeletal_abnormality"),
+    ]  # fmt: skip
+    cause = xr.full_like(outcome, QC_CAUSE["no_obvious_defect"])
+    for where, name in reversed(cases):
+        cause = cause.where(~where, QC_CAUSE[name])
+    return cause.transpose(*outcome.dims).astype(np.uint8)
+
+
+def expected_share(
+    outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray, mean: xr.DataArray, told: xr.Dataset
+) -> xr.DataArray:
+    """Which share of each femoral region its slab can be expected to show, 0-1; NaN where nothing tells. Lazy.
+
+    A body that lies too low or too high does so with all of its femur: how far the usable regions lie from where
+    they lie in others says where a lost one must be.
+    """
+    sound = ((outcome == QC_OUTCOME["ok"]) & ~_has(flags, "touches_slab_edge")) | (outcome == QC_OUTCOME["outlier"])
+    known = [HALF_HEIGHT_MM.get(base_region(str(name)), np.nan) for name in outcome.indexes["region"]]
+    half = xr.DataArray(known, dims="region")
+    moved = (centre - mean).where(sound & half.notnull())
+    shift = moved.sum("region") / moved.count("region").where(moved.count("region") > 0)
+    middle = mean + shift
+    upper, lower = middle + half, middle - half
+    upper = upper.where(upper < told["top"], told["top"])
+    lower = lower.where(lower > told["bottom"], told["bottom"])
+    share: xr.DataArray = ((upper - lower) / (2 * half)).clip(0, 1)
+    return share
+
+
+def _everywhere(lost: xr.DataArray, regions: list[str]) -> xr.DataArray:
+    """Whether spine and femur, of either side, are lost alike, at least three regions and no region isn't."""
+    if len(regions) < 3 or "spine" not in regions:
+        return xr.zeros_like(lost)
+    return lost.all("region") & lost
+
+
+def _has(flags: xr.DataArray, name: str) -> xr.DataArray:
+    return (flags & QC_FLAGS[name]) > 0

@@ -1,0 +1,94 @@
+"""The numbers that decide what passes quality control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bmx.core.physics import VIOLATED
+from bmx.errors import did_you_mean
+from bmx.variables import QC_FLAGS
+
+PLAUSIBLE_BMFF: Mapping[str, tuple[float, float]] = {
+    "spine": (6.0, 83.0),
+    "femoral_head": (74.0, 100.0),
+    "total_hip": (53.0, 100.0),
+    "femoral_diaphysis": (48.0, 100.0),
+}
+"""Percent. Two-point values of the literature for people of 60-69 years, men and women (spine 42 ± 9 and 47 ± 9, head
+92 ± 3 and 90 ± 4, hip 86 ± 5 and 81 ± 7, shaft 84 ± 6 and 80 ± 8), 4 SD to either side of the sex that lies further
+out. An exchange of fat and water lies far outside in the femur; a spine near 50 % looks the same both ways."""
+
+SIDES_BMFF: Mapping[str, float] = {"femoral_head": 8.0, "total_hip": 14.0, "femoral_diaphysis": 16.0}
+"""Percentage points: twice the larger SD between people of those values. Two femora of one person differ by less."""
+
+DOUBTFUL = ("implausible_bmff", "physics_violated", "swap_suspected", "sides_disagree")
+"""Flags that the paper hasn't, with which a value is not used unless one asks for it."""
+
+
+def _plausible() -> Mapping[str, tuple[float, float]]:
+    return dict(PLAUSIBLE_BMFF)
+
+
+def _sides() -> Mapping[str, float]:
+    return dict(SIDES_BMFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What `bmx.qc.flag` judges by. The right femur has the limits of the left."""
+
+    small_sd: float = 2.5
+    """A volume more than this many SD below the mean is small (paper 3.2)."""
+
+    outlier_sd: float = 3.0
+    """A centre of mass more than this many SD from the mean, along any axis, is an outlier (paper 2.6)."""
+
+    confidence: float = 0.5
+    """Below it the network is unsure; 0 to 1. Our choice."""
+
+    physics: float = VIOLATED
+    """Residual of in = W + F or opposed = |W - F| from which on images aren't what they are called."""
+
+    bmff: Mapping[str, tuple[float, float]] = field(default_factory=_plausible)
+    """Lowest and highest plausible mean BMFF by region, percent."""
+
+    sides_bmff: Mapping[str, float] = field(default_factory=_sides)
+    """How far left and right may lie apart, percentage points."""
+
+    sides_volume: float = 2.0
+    """How many times larger than the other side a mask may be. Our choice."""
+
+    doubtful: tuple[str, ...] = DOUBTFUL
+    """Flags with which a value that the paper would use is `doubtful`; `()` gives the paper's outcomes alone."""
+
+    def __post_init__(self) -> None:
+        for name in self.doubtful:
+            if name not in QC_FLAGS:
+                raise ValueError(f"no QC flag is called {name!r}; {did_you_mean(name, QC_FLAGS)}")
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What flagged results say of how they were judged."""
+        attrs: dict[str, Any] = {
+            "qc_small_sd": self.small_sd,
+            "qc_outlier_sd": self.outlier_sd,
+            "qc_confidence": self.confidence,
+            "qc_physics": self.physics,
+            "qc_sides_volume": self.sides_volume,
+            "qc_doubtful": " ".join(self.doubtful),
+        }
+        attrs |= {f"qc_bmff_{region}": list(ends) for region, ends in self.bmff.items()}
+        return attrs | {f"qc_sides_bmff_{region}": points for region, points in self.sides_bmff.items()}
+
+
+def base_region(region: str) -> str:
+    """The region that a right-side one mirrors.
+
+    Examples
+    --------
+    >>> base_region("total_hip_right"), base_region("spine")
+    ('total_hip', 'spine')
+    """
+    return region.removesuffix("_right")
