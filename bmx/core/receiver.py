@@ -89,10 +89,13 @@ class _Noisy:
         cls, real: FloatVolume, imaginary: FloatVolume | np.float32, receiver: Receiver, rng: np.random.Generator
     ) -> _Noisy:
         sigma = np.float32(receiver.scale * receiver.noise)
-        return cls(
-            real + sigma * rng.standard_normal(real.shape, dtype=np.float32),
-            imaginary + sigma * rng.standard_normal(real.shape, dtype=np.float32),
-        )
+        noisy = []
+        for part in (real, imaginary):
+            noise = rng.standard_normal(real.shape, dtype=np.float32)
+            noise *= sigma
+            noise += part
+            noisy.append(noise)
+        return cls(*noisy)
 
     def corrected(self, receiver: Receiver, rng: np.random.Generator) -> FloatVolume:
         """Real part after a phase correction that is a little wrong."""

@@ -173,7 +173,7 @@ def degrade(volume: FloatVolume, rng: np.random.Generator) -> FloatVolume:
     # A surface coil is ten times as sensitive to what lies on it.
     falloff = slope[0][:, None, None] + np.float32(1.2) * slope[1][:, None] + np.float32(0.5) * slope[2]
     sensitive = np.exp(np.float32(rng.uniform(0, 0.4)) * smooth_field(volume.shape, rng) + falloff)
-    seen = np.abs(blurred * sensitive)
+    seen: FloatVolume = np.abs(blurred * sensitive)
     seen /= max(float(np.percentile(seen, 99)), 1e-6)
     seen = seen ** np.float32(np.exp(rng.normal(0, 0.25)))
     noise = np.float32(rng.uniform(0, 0.03))

@@ -42,7 +42,10 @@ class Canvas(Grid):
 
         `fat_percent` is the two-point fat fraction that the tissue shall show, one number or a field over the box.
         """
-        occupancy = np.clip(np.float32(0.5) - distance / self.point, 0, 1)
+        # In place from here on: a thousand solids are painted, and memory is what they wait for.
+        occupancy = distance / self.point
+        np.subtract(np.float32(0.5), occupancy, out=occupancy)
+        np.clip(occupancy, 0, 1, out=occupancy)
         if occupancy.shape != self.painted[0][box].shape:
             occupancy = np.broadcast_to(occupancy, self.painted[0][box].shape)
         touched = _extent(occupancy > 0)
@@ -56,7 +59,9 @@ class Canvas(Grid):
             fat_percent = np.broadcast_to(fat_percent, self.painted[0][box].shape)[touched]
         for channel, colour in zip(self.painted, self.palette.colours(tissue, fat_percent), strict=True):
             region = channel[inner]
-            region += occupancy * (colour - region)
+            change = colour - region
+            change *= occupancy
+            region += change
 
     def finish(self) -> FloatVolume:
         """Mean of each channel over the points of each voxel, (channels, z, y, x) float32."""
