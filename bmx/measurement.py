@@ -186,6 +186,8 @@ def _measure_slab(slab: xr.Dataset, drawn: xr.Dataset, number: int, recipe: Reci
     values = {
         **{name: numbers[..., index] for index, name in enumerate(Measurement._fields) if name in VARIABLES},
         "centroid": numbers[..., first : first + 3].rename(number="world_axis"),
+        # Masks that people drew have none.
+        "confidence": drawn["confidence"] if "confidence" in drawn else xr.full_like(numbers[..., 0], np.nan),
         "measured_slab": xr.full_like(status, number).where(status == MEASUREMENT_STATUS["measured"], 0),
         "status": status,
         "flags": flags,
