@@ -77,6 +77,8 @@ def main() -> None:
             parser.error("give --region, or --print")
         torch.set_num_threads(arguments.threads)
         train_row(arguments)
+    if not arguments.table.exists():
+        raise SystemExit(f"nothing has been trained yet: {arguments.table} doesn't exist; give --region")
     print(layout(pd.read_csv(arguments.table)))
 
 

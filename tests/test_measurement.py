@@ -66,6 +66,19 @@ def test_measure__gives_what_is_declared(toy_cohort: Toy) -> None:
     assert results.attrs["simulated"] is True
 
 
+def test_measure__carries_how_sure_the_model_was(toy_cohort: Toy) -> None:
+    """Nobody looks into the masks for it; who drew by hand is neither sure nor unsure."""
+    slabs, masks = toy_cohort(participants=2)
+    assert measure(slabs, masks=masks)["confidence"].isnull().all()
+    spine = masks["slab_2"].to_dataset(inherit=False)
+    told = spine.assign(confidence=(("participant", "region"), np.float32([[0.25], [0.75]])))
+    sure = masks.copy()
+    sure["slab_2"] = xr.DataTree(told)
+    found = measure(slabs, masks=sure)["confidence"]
+    assert found.sel(region="spine").values.tolist() == [0.25, 0.75]
+    assert found.drop_sel(region="spine").isnull().all()
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_measure__finds_the_known_fat_fraction(toy_cohort: Toy, recipe: str) -> None:
     # A whole slab of one fat fraction: neither smoothing nor erosion may move it.

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bmx._lazy import resolver
+
 if TYPE_CHECKING:
     from bmx.analysis.comparison import compare
     from bmx.analysis.comparison_result import Comparison
@@ -27,14 +29,7 @@ _PLACES = {
     "regress": "bmx.analysis.regression",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Load a public name on its first use: formulaic and scipy take a second that `import bmx` must not."""
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_PLACES[name]), name)
+__getattr__ = resolver(__name__, _PLACES)
 
 
 def __dir__() -> list[str]:

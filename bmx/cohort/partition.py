@@ -50,7 +50,7 @@ def record(results: xr.Dataset) -> dict[str, np.ndarray]:
     """The per-participant variables of a results Dataset as plain arrays, text as NumPy `U`."""
     kept = {}
     for variable in variables_of("results"):
-        if variable.dims[0] == "participant" and variable.name in results:
+        if variable.dims[0] == "participant":
             values = results[variable.name].to_numpy()
             kept[variable.name] = values.astype(object).astype(str) if variable.dtype == "string" else values
     return kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,9 @@ import fsspec
 import xarray as xr
 
 from bmx.cohort.partition import THREADS, run_partition
-from bmx.errors import StoreError
+from bmx.errors import ModelError, StoreError
 from bmx.measurement import ORIGIN, get_recipe
-from bmx.models.base import Models
+from bmx.models.base import Models, RegionModel
 from bmx.models.library import load_models
 from bmx.models.own import Model
 from bmx.partitions.engine import run_missing
@@ -78,8 +78,8 @@ def run(
     StoreError
         If `results` or `masks` holds anything but an earlier call of the same run, or can't be written.
     ModelError
-        If a region has no model or its slab is not in the store, or a model trained on simulation
-        meets a store that isn't simulated.
+        If a region has no model or its slab is not in the store, a model trained on simulation meets a store that
+        isn't simulated, or a model isn't of bmx: `segment` takes those.
     """
     url, target = absolute_place(store), absolute_place(results)
     slabs = open_store(url)
@@ -94,11 +94,7 @@ def run(
             "store": url,
             "masks": masks_url,
             "regions": chosen,
-            "models": {
-                name: [absolute_place(model.folder), model.digest]
-                for name, model in found.items()
-                if isinstance(model, Model)
-            },
+            "models": {name: [absolute_place(model.folder), model.digest] for name, model in _folders(found).items()},
             "recipe": get_recipe(recipe).name,
             "bmx_version": version("bmx"),
         },
@@ -129,6 +125,23 @@ def run(
     write_results(target, records, eids=plan.eids, regions=chosen, models=digests, attrs=attrs)
     work.write_finished(plan)
     return open_results(target)
+
+
+def _folders(models: Mapping[str, RegionModel]) -> dict[str, Model]:
+    """The same models, as those that lie in a folder: a task reads its plan, in which nothing but text stands.
+
+    Raises
+    ------
+    ModelError
+        If one is a function or somebody else's.
+    """
+    found = {name: model for name, model in models.items() if isinstance(model, Model)}
+    if others := [name for name in models if name not in found]:
+        raise ModelError(
+            f"run takes models that `bmx train` made, and the one given for {others[0]} is another; "
+            "draw its masks with bmx.segment(slabs, models=...) and measure them with bmx.measure(slabs, masks=...)"
+        )
+    return found
 
 
 def _check_place(work: WorkFolder, plan: Plan, target: str, masks_url: str) -> bool:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bmx.core.femur_axes import Shaft, Side, depth_inside, find_head, find_shaft, image_ends, neck_end
-from bmx.core.geometry import crop_affine, to_world, voxel_size
+from bmx.core.geometry import check_placed, crop_affine, to_world, voxel_size
 from bmx.core.medullary_canal import find_canal
 from bmx.core.morphology import bounding_box
 from bmx.errors import did_you_mean
@@ -183,16 +183,11 @@ def _largest_part(mask: Mask) -> Mask:
 
 
 def _check(mask: Mask, affine: Affine, side: str, signal: npt.NDArray[Any] | None) -> None:
-    if mask.ndim != 3:
-        raise ValueError(f"a mask of a femur must be (z, y, x), found shape {mask.shape}; give one femur at a time")
+    check_placed(mask, affine, "a femur")
     if signal is not None and signal.shape != mask.shape:
         raise ValueError(
             f"a signal must lie on the mask's grid, expected shape {mask.shape}, found {signal.shape}; "
             "resample one of them"
-        )
-    if affine.shape != (3, 4) or not np.isfinite(affine).all():
-        raise ValueError(
-            f"an affine must be (3, 4) and finite, found {affine.tolist()}; a slab without an affine can't be cut"
         )
     if side not in ("left", "right"):
         raise ValueError(f"no side is called {side!r}; {did_you_mean(str(side), ('left', 'right'))}")

@@ -12,6 +12,42 @@ from bmx.types import Affine, Mask
 Points = npt.NDArray[np.float64]
 
 
+def check_placed(mask: npt.NDArray[Any], affine: Affine, what: str) -> None:
+    """Refuse what isn't one volume with a place in space.
+
+    Parameters
+    ----------
+    mask : what must be (z, y, x)
+    affine : what must be (3, 4) and finite
+    what : what it shows, for the message
+
+    Raises
+    ------
+    ValueError
+        Either is wrong.
+
+    Examples
+    --------
+    >>> check_placed(np.zeros((2, 3)), np.eye(3, 4), "a spine")
+    Traceback (most recent call last):
+    ...
+    ValueError: a mask of a spine must be (z, y, x), found shape (2, 3); give one participant at a time
+    """
+    if mask.ndim != 3:
+        raise ValueError(
+            f"a mask of {what} must be (z, y, x), found shape {mask.shape}; give one participant at a time"
+        )
+    check_affine(affine)
+
+
+def check_affine(affine: Affine) -> None:
+    """Refuse an affine of another shape, or of a slab that has none (NaN), with a ValueError."""
+    if affine.shape != (3, 4) or not np.isfinite(affine).all():
+        raise ValueError(
+            f"an affine must be (3, 4) and finite, found {affine.tolist()}; a volume without one lies nowhere"
+        )
+
+
 def voxel_size(affine: Affine) -> Points:
     """Spacing along x, y and z.
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bmx.core.geometry import voxel_size
+from bmx.core.geometry import check_affine, voxel_size
 from bmx.types import Affine
 
 STORED = "SPL"
@@ -104,11 +104,7 @@ def turn_to(affine: Affine, orientation: str) -> Turn:
     Turn(order=(0, 1, 2), reversed=(False, True, True))
     """
     wanted = check_orientation(orientation)
-    if affine.shape != (3, 4) or not np.isfinite(affine).all():
-        raise ValueError(
-            f"an affine must be (3, 4) and finite, found {affine.tolist()}; "
-            "a volume without one can't be shown to a model that needs directions"
-        )
+    check_affine(affine)
     cosines = (affine[:, :3] / voxel_size(affine))[:, ::-1]  # columns in array order z, y, x
     best = max(permutations(range(3)), key=lambda order: sum(abs(cosines[w, a]) for w, a in enumerate(order)))
     worst = min(abs(float(cosines[world, axis])) for world, axis in enumerate(best))

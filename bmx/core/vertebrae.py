@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from bmx.core.column_borders import find_borders
 from bmx.core.column_line import column_line
-from bmx.core.geometry import Points, centroid, crop_affine, to_world, voxel_volume
+from bmx.core.geometry import Points, centroid, check_placed, crop_affine, to_world, voxel_volume
 from bmx.core.morphology import bounding_box, touches_slab_edge
 from bmx.types import Affine, Mask
 
@@ -75,14 +75,7 @@ def split_vertebrae(mask: Mask, affine: Affine) -> Labels:
     >>> split_vertebrae(mask, np.eye(3, 4))[[10, 27, 40], 15, 15]
     array([2, 0, 1], dtype=uint8)
     """
-    if mask.ndim != 3:
-        raise ValueError(
-            f"a mask of a spine must be (z, y, x), found shape {mask.shape}; give one participant at a time"
-        )
-    if affine.shape != (3, 4) or not np.isfinite(affine).all():
-        raise ValueError(
-            f"an affine must be (3, 4) and finite, found {affine.tolist()}; a slab without an affine can't be split"
-        )
+    check_placed(mask, affine, "a spine")
     labels = np.zeros(mask.shape, np.uint8)
     box = bounding_box(mask)
     if box is None:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from bmx.core.femur_axes import depth_inside
-from bmx.core.geometry import crop_affine, voxel_size
+from bmx.core.geometry import check_placed, crop_affine, voxel_size
 from bmx.core.morphology import bounding_box
 from bmx.types import Affine, Mask
 
@@ -50,14 +50,7 @@ def vertebral_marrow(bones: Mask, affine: Affine, *, arches: bool = True, depth_
     >>> bool(marrow[4, 15, 20]), bool(marrow[4, 36, 20])
     (True, False)
     """
-    if bones.ndim != 3:
-        raise ValueError(
-            f"a mask of vertebrae must be (z, y, x), found shape {bones.shape}; give one participant at a time"
-        )
-    if affine.shape != (3, 4) or not np.isfinite(affine).all():
-        raise ValueError(
-            f"an affine must be (3, 4) and finite, found {affine.tolist()}; a slab without an affine can't be cut"
-        )
+    check_placed(bones, affine, "vertebrae")
     marrow = np.zeros(bones.shape, np.bool_)
     box = bounding_box(bones, margin=2)
     if box is not None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bmx._lazy import resolver
+
 if TYPE_CHECKING:
     from bmx.evaluation.comparison import evaluate
     from bmx.evaluation.summary import summarise, table2
@@ -22,10 +24,4 @@ _PLACES = {
     "table2": "bmx.evaluation.summary",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_PLACES[name]), name)
+__getattr__ = resolver(__name__, _PLACES)

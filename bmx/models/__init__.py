@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bmx._lazy import resolver
+
 if TYPE_CHECKING:
     from bmx.core.femur_parts import FemurCut
     from bmx.models.callables import from_callable, from_labels_callable
@@ -25,10 +27,4 @@ _PLACES = {
     "from_nnunet": "bmx.models.nnunet_folder",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_PLACES[name]), name)
+__getattr__ = resolver(__name__, _PLACES)

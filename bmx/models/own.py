@@ -63,11 +63,11 @@ class Model:
         mask = np.zeros(fat.shape, np.uint8)
         if not prepared.volume.any():
             return Drawing(mask, float("nan"))
-        logits = self._predict(prepared.volume)
+        logits = self.logits(prepared.volume)
         mask[prepared.box] = logits > 0
         return Drawing(mask, _sharpness(logits))
 
-    def _predict(self, volume: FloatVolume) -> npt.NDArray[np.float32]:
+    def logits(self, volume: FloatVolume) -> npt.NDArray[np.float32]:
         """Logits of a prepared volume, (z, y, x) to (z, y, x)."""
         import torch
 

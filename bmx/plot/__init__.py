@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bmx._lazy import resolver
+
 if TYPE_CHECKING:
     from bmx.plot.comparison import beside
     from bmx.plot.mosaics import mosaic
@@ -15,14 +17,7 @@ __all__ = ["beside", "mosaic"]
 
 _PLACES = {"beside": "bmx.plot.comparison", "mosaic": "bmx.plot.mosaics"}
 
-
-def __getattr__(name: str) -> object:
-    """Load a public name on its first use: matplotlib takes a second that `import bmx` must not."""
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_PLACES[name]), name)
+__getattr__ = resolver(__name__, _PLACES)
 
 
 def __dir__() -> list[str]:

@@ -90,8 +90,6 @@ def write_results(
         if variable.name in of_region:
             dtype = object if variable.dtype == "string" else variable.dtype
             values = np.array(of_region[variable.name], dtype=dtype)
-        elif variable.name not in records[0]:
-            continue
         else:
             values = np.concatenate([record[variable.name] for record in records])
             values = values.astype(object if variable.dtype == "string" else variable.dtype)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bmx._lazy import resolver
+
 if TYPE_CHECKING:
     from bmx.training.cross_validation import cross_validate
     from bmx.training.examples import Examples
@@ -24,10 +26,4 @@ _PLACES = {
     "train": "bmx.training.learning",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_PLACES[name]), name)
+__getattr__ = resolver(__name__, _PLACES)

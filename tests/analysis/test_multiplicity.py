@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from bmx.analysis.multiplicity import adjust, describe_method
 from bmx.errors import AnalysisError
 
-R = pd.read_csv(Path(__file__).parent / "fixtures" / "groups_adjust.csv")
+R = pd.read_csv(Path(__file__).parent / "fixtures" / "adjust.csv")
 METHODS = ("bonferroni", "sidak", "holm", "holm_sidak", "hochberg", "fdr_bh", "fdr_by")
 P_VALUES = st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=20)
 

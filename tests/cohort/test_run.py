@@ -18,6 +18,7 @@ from bmx.cohort.run import run
 from bmx.errors import ModelError, StoreError
 from bmx.ingest.conversion import convert
 from bmx.measurement import measure
+from bmx.models.callables import from_callable
 from bmx.models.library import load_models
 from bmx.regions import REGIONS
 from bmx.segmentation import segment
@@ -330,6 +331,16 @@ def test_run__refuses_before_it_begins(store: Path, untrained: Path, tmp_path: P
     with pytest.raises(ModelError, match="no model of femoral_head"):
         run(store, tmp_path / "r.zarr", models=untrained / "spine", regions=REGION, client=threads)
     assert not list(tmp_path.iterdir())
+
+
+def test_run__refuses_models_that_a_task_could_not_find_again(store: Path, tmp_path: Path, threads: Client) -> None:
+    """Left out in silence, a region would be missing from the results."""
+    function = from_callable(
+        lambda image, affine: image > 100, region=REGION[0], name="threshold", version="1", simulated=True
+    )
+    with pytest.raises(ModelError, match="femoral_head is another; draw its masks"):
+        run(store, tmp_path / "results.zarr", models={REGION[0]: function}, regions=REGION, client=threads)
+    assert not any(tmp_path.iterdir())
 
 
 def test_run__refuses_simulated_models_on_people(store: Path, untrained: Path, tmp_path: Path, threads: Client) -> None:

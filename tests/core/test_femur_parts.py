@@ -196,8 +196,8 @@ def test_cut_femur__says_when_sides_are_exchanged() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"mask": np.zeros((1, 5, 5, 5), np.bool_)}, "give one femur at a time"),
-        ({"affine": np.full((3, 4), np.nan)}, "finite, found .* without an affine"),
+        ({"mask": np.zeros((1, 5, 5, 5), np.bool_)}, "give one participant at a time"),
+        ({"affine": np.full((3, 4), np.nan)}, "finite, found .* without one"),
         ({"side": "lefft"}, "no side is called 'lefft'; .*did you mean left"),
         ({"signal": np.zeros((5, 5, 4))}, r"expected shape \(5, 5, 5\), found \(5, 5, 4\)"),
     ],

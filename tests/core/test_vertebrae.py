@@ -141,7 +141,7 @@ def test_split_vertebrae__a_single_voxel_is_a_vertebra() -> None:
     ("mask", "affine", "message"),
     [
         (np.zeros((2, 5, 4, 3), np.bool_), np.eye(3, 4), r"found shape \(2, 5, 4, 3\); give one participant"),
-        (np.zeros((5, 4, 3), np.bool_), np.full((3, 4), np.nan), "finite, found .* without an affine"),
+        (np.zeros((5, 4, 3), np.bool_), np.full((3, 4), np.nan), "finite, found .* without one"),
     ],
 )
 def test_split_vertebrae__says_what_is_wrong(mask: Mask, affine: Affine, message: str) -> None:

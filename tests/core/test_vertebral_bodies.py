@@ -52,5 +52,5 @@ def test_vertebral_marrow__an_empty_mask_has_none() -> None:
 def test_vertebral_marrow__says_what_is_wrong() -> None:
     with pytest.raises(ValueError, match="give one participant at a time"):
         vertebral_marrow(np.zeros((1, 5, 5, 5), np.bool_), np.eye(3, 4))
-    with pytest.raises(ValueError, match=r"finite, found .* without an affine"):
+    with pytest.raises(ValueError, match=r"finite, found .* without one"):
         vertebral_marrow(np.zeros((5, 5, 5), np.bool_), np.full((3, 4), np.nan))
