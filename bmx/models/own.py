@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from bmx.core.preparation import prepare
 from bmx.errors import ModelError
@@ -65,7 +66,7 @@ class Model:
             return Drawing(mask, float("nan"))
         logits = self.logits(prepared.volume)
         mask[prepared.box] = logits > 0
-        return Drawing(mask, _sharpness(logits))
+        return Drawing(mask, _expected_dice(logits))
 
     def logits(self, volume: FloatVolume) -> npt.NDArray[np.float32]:
         """Logits of a prepared volume, (z, y, x) to (z, y, x)."""
@@ -84,10 +85,15 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _sharpness(logits: npt.NDArray[np.float32]) -> float:
-    """How sure the network is of what it drew: mean probability inside the mask; 0 if it drew nothing."""
-    inside = logits[logits > 0]
-    return float((1 / (1 + np.exp(-inside))).mean()) if inside.size else 0.0
+def _expected_dice(logits: npt.NDArray[np.float32]) -> float:
+    """Dice that the mask would have if the probabilities were right; 0 if nothing was drawn.
+
+    Of the candidates of `benchmarks/confidence.py` it predicts Dice best among those that cost next to nothing.
+    """
+    probability = expit(logits)
+    mask = logits > 0
+    total = float(probability.sum()) + int(mask.sum())
+    return 2 * float(probability[mask].sum()) / total if total else 0.0
 
 
 @functools.lru_cache(maxsize=len(REGIONS))
