@@ -91,8 +91,8 @@ def _draw_small_bowel(rng: np.random.Generator, cavity: Contour, size: float, vi
     """Loops side by side in front of the spine; the more fat, the farther apart."""
     loops: list[Loop] = []
     apart = (21 + 9 * visceral) * size
-    taken: list[np.ndarray] = []
-    for _ in range(1500):
+    taken = np.empty((1500, 3))
+    for _ in range(len(taken)):
         z = rng.uniform(-5, 215) * size
         left, right, front = (np.interp(z, cavity.z, values) for values in (cavity.left, cavity.right, cavity.front))
         radius = size * rng.uniform(9, 14)
@@ -101,9 +101,9 @@ def _draw_small_bowel(rng: np.random.Generator, cavity: Contour, size: float, vi
         if visceral > 0.3 and y > front - 18 and rng.random() < visceral:
             continue  # the omentum covers them
         place = np.array([x, y, z])
-        if any(np.sum((place - other) ** 2 * (1, 1, 0.7)) < apart**2 for other in taken):
+        if np.any((place - taken[: len(loops)]) ** 2 @ (1, 1, 0.7) < apart**2):
             continue
-        taken.append(place)
+        taken[len(loops)] = place
         along = rng.normal(0, 1, 3) * (1, 0.6, 0.8)
         along *= size * rng.uniform(10, 24) / np.linalg.norm(along)
         bend = rng.normal(0, 5, 3)

@@ -42,19 +42,17 @@ class Canvas(Grid):
 
         `fat_percent` is the two-point fat fraction that the tissue shall show, one number or a field over the box.
         """
-        # In place from here on: a thousand solids are painted, and memory is what they wait for.
-        occupancy = distance / self.point
-        np.subtract(np.float32(0.5), occupancy, out=occupancy)
-        np.clip(occupancy, 0, 1, out=occupancy)
-        if occupancy.shape != self.painted[0][box].shape:
-            occupancy = np.broadcast_to(occupancy, self.painted[0][box].shape)
-        touched = _extent(occupancy > 0)
+        # Boxes are roomy: only where something is covered is worth the arithmetic.
+        touched = _extent(distance < self.point / 2, self.painted[0][box].shape)
         if touched is None:
             return
         inner = tuple(
             slice(outer.start + cut.start, outer.start + cut.stop) for outer, cut in zip(box, touched, strict=True)
         )
-        occupancy = occupancy[touched]
+        # In place: a thousand solids are painted, and memory is what they wait for.
+        occupancy = np.broadcast_to(distance, self.painted[0][box].shape)[touched] / self.point
+        np.subtract(np.float32(0.5), occupancy, out=occupancy)
+        np.clip(occupancy, 0, 1, out=occupancy)
         if isinstance(fat_percent, np.ndarray) and fat_percent.ndim == 3:
             fat_percent = np.broadcast_to(fat_percent, self.painted[0][box].shape)[touched]
         for channel, colour in zip(self.painted, self.palette.colours(tissue, fat_percent), strict=True):
@@ -68,13 +66,13 @@ class Canvas(Grid):
         return np.stack([block_mean(channel, self.fine) for channel in self.painted])
 
 
-def _extent(inside: Mask) -> Box | None:
-    """Smallest box that holds all true values."""
+def _extent(inside: Mask, shape: tuple[int, ...]) -> Box | None:
+    """Smallest box that holds all true values of `inside`, which broadcasts to `shape`."""
     ranges = []
-    for axis in range(3):
+    for axis, length in enumerate(shape):
         others = tuple(other for other in range(3) if other != axis)
         found = np.flatnonzero(inside.any(axis=others))
         if found.size == 0:
             return None
-        ranges.append(slice(int(found[0]), int(found[-1]) + 1))
+        ranges.append(slice(0, length) if inside.shape[axis] == 1 else slice(int(found[0]), int(found[-1]) + 1))
     return ranges[0], ranges[1], ranges[2]

@@ -32,18 +32,20 @@ class Texture:
 
     def at(self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], z: npt.NDArray[np.float32]) -> FloatVolume:
         """Values on the grid of these positions (mm): (len(z), len(y), len(x)) float32."""
-        field = self.coefficients
-        for axis, (positions, half) in enumerate(((z, _HALF_MM[2]), (y, _HALF_MM[1]), (x, _HALF_MM[0]))):
-            weights = _weights(positions, half, field.shape[axis])
-            # One axis after another: far cheaper than interpolating point by point.
-            field = np.moveaxis(np.tensordot(weights, field, axes=(1, axis)), 0, axis)
-        return np.ascontiguousarray(field)
+        (in_z, z), (in_y, y), (in_x, x) = (
+            _weights(positions, half, count)
+            for positions, half, count in zip((z, y, x), _HALF_MM[::-1], self.coefficients.shape, strict=True)
+        )
+        # One axis after another: far cheaper than interpolating point by point.
+        field = np.matmul(in_y, self.coefficients[z, y, x] @ in_x.T)
+        return (in_z @ field.reshape(len(field), -1)).reshape(len(in_z), *field.shape[1:])
 
 
-def _weights(positions: npt.NDArray[np.float32], half: float, count: int) -> npt.NDArray[np.float32]:
-    """Weight of each of `count` B-splines at each position."""
+def _weights(positions: npt.NDArray[np.float32], half: float, count: int) -> tuple[npt.NDArray[np.float32], slice]:
+    """Weight at each position of the B-splines that reach one, and which of `count` these are."""
     steps = count - 3
     knots = np.arange(-3, steps + 4) * (2 * half / steps) - half
     inside = np.clip(positions.astype(np.float64), -half, half * (1 - 1e-9))
-    weights: npt.NDArray[np.float32] = BSpline.design_matrix(inside, knots, 3).toarray().astype(np.float32)
-    return weights
+    weights = BSpline.design_matrix(inside, knots, 3)
+    used = slice(int(weights.indices.min()), int(weights.indices.max()) + 1)
+    return weights.toarray().astype(np.float32)[:, used], used
