@@ -16,7 +16,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -q
 
 test-slow: $(INSTALLED) $(NNUNET)
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow --maxfail=3
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -26,6 +26,19 @@ hypothesis.settings.load_profile("bmx")
 @pytest.fixture(scope="session")
 def threads() -> Iterator[Client]:
     """A cluster without processes, for what isn't about dying; it is nobody's default."""
+    with cluster_of_threads() as client:
+        yield client
+
+
+@pytest.fixture
+def own_threads() -> Iterator[Client]:
+    """A cluster of one test that leaves tasks behind which nobody waits for: no later test shall meet them."""
+    with cluster_of_threads() as client:
+        yield client
+
+
+@contextmanager
+def cluster_of_threads() -> Iterator[Client]:
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
