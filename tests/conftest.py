@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,6 +19,11 @@ from bmx.simulation.cohorts import DIXON, simulate
 from bmx.variables import SLAB_STATUS, VARIABLES
 from tests.cohorts import PAIR, write_models
 
+# Dask's profiler asks for the stacks of all threads every 10 ms, which locks up Python before 3.11.9 for good if it is
+# then that garbage is collected (cpython issue 106883). In the environment, so that child processes have it, too.
+os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
+dask.config.refresh()
+
 # A busy machine is not a wrong result.
 hypothesis.settings.register_profile("bmx", deadline=None)
 hypothesis.settings.load_profile("bmx")
@@ -26,19 +32,6 @@ hypothesis.settings.load_profile("bmx")
 @pytest.fixture(scope="session")
 def threads() -> Iterator[Client]:
     """A cluster without processes, for what isn't about dying; it is nobody's default."""
-    with cluster_of_threads() as client:
-        yield client
-
-
-@pytest.fixture
-def own_threads() -> Iterator[Client]:
-    """A cluster of one test that leaves tasks behind which nobody waits for: no later test shall meet them."""
-    with cluster_of_threads() as client:
-        yield client
-
-
-@contextmanager
-def cluster_of_threads() -> Iterator[Client]:
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,

@@ -93,12 +93,12 @@ def test_convert__shows_the_earlier_store_until_the_commit(
 
 @pytest.mark.parametrize("begun", ["new", "grown"])
 def test_convert__goes_on_from_any_step(
-    archives: Path, at_once: dict[str, bytes], tmp_path: Path, own_threads: Client, begun: str
+    archives: Path, at_once: dict[str, bytes], tmp_path: Path, threads: Client, begun: str
 ) -> None:
     """Stopped ahead of the first write, then of a later one, and so on: in the end every byte is there."""
     store, dixon = tmp_path / "s.zarr", tmp_path / "dixon"
     if begun == "grown":
-        convert(some(archives, dixon, FIRST), store, **OPTIONS, client=own_threads)
+        convert(some(archives, dixon, FIRST), store, **OPTIONS, client=threads)
     some(archives, dixon, ALL)
     stopped = 0
     for last in range(0, 40, 2):
@@ -110,7 +110,7 @@ def test_convert__goes_on_from_any_step(
         try:
             with pytest.MonkeyPatch.context() as patch:
                 watch(patch, before=stop)
-                convert(dixon, store, **OPTIONS, client=own_threads)
+                convert(dixon, store, **OPTIONS, client=threads)
         except Stopped:
             stopped += 1
         else:
@@ -122,12 +122,12 @@ def test_convert__goes_on_from_any_step(
 @pytest.mark.slow
 @pytest.mark.parametrize(("begun", "last"), [("new", i) for i in range(18)] + [("grown", i) for i in range(14)])
 def test_convert__goes_on_after_it_was_stopped_once(
-    archives: Path, at_once: dict[str, bytes], tmp_path: Path, own_threads: Client, begun: str, last: int
+    archives: Path, at_once: dict[str, bytes], tmp_path: Path, threads: Client, begun: str, last: int
 ) -> None:
     """Property: whichever steps were completed, one more call ends in the same store."""
     store, dixon = tmp_path / "s.zarr", tmp_path / "dixon"
     if begun == "grown":
-        convert(some(archives, dixon, FIRST), store, **OPTIONS, client=own_threads)
+        convert(some(archives, dixon, FIRST), store, **OPTIONS, client=threads)
     some(archives, dixon, ALL)
 
     def stop(name: str, number: int) -> None:
@@ -137,17 +137,17 @@ def test_convert__goes_on_after_it_was_stopped_once(
     with pytest.MonkeyPatch.context() as patch:
         watch(patch, before=stop)
         with pytest.raises(Stopped):
-            convert(dixon, store, **OPTIONS, client=own_threads)
-    convert(dixon, store, **OPTIONS, client=own_threads)
+            convert(dixon, store, **OPTIONS, client=threads)
+    convert(dixon, store, **OPTIONS, client=threads)
     assert contents(store) == at_once
 
 
 def test_convert__stops_between_two_growths_and_takes_both(
-    archives: Path, at_once: dict[str, bytes], tmp_path: Path, own_threads: Client, monkeypatch: pytest.MonkeyPatch
+    archives: Path, at_once: dict[str, bytes], tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New archives come in while an earlier growth lies unfinished."""
     store, dixon = tmp_path / "s.zarr", tmp_path / "dixon"
-    convert(some(archives, dixon, FIRST), store, **OPTIONS, client=own_threads)
+    convert(some(archives, dixon, FIRST), store, **OPTIONS, client=threads)
     some(archives, dixon, ALL[:4])
 
     def stop(name: str, number: int) -> None:
@@ -157,6 +157,6 @@ def test_convert__stops_between_two_growths_and_takes_both(
     with monkeypatch.context() as patch:
         watch(patch, before=stop)
         with pytest.raises(Stopped):
-            convert(dixon, store, client=own_threads)
-    convert(some(archives, dixon, ALL), store, client=own_threads)
+            convert(dixon, store, client=threads)
+    convert(some(archives, dixon, ALL), store, client=threads)
     assert contents(store) == at_once

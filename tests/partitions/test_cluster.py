@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dask
 import pytest
-from distributed import Client
+from distributed import Client, Worker
 
 from bmx.partitions.cluster import dask_client, worker_count
 
@@ -33,6 +34,18 @@ def test_dask_client__has_the_workers_asked_for_and_ends_with_the_block() -> Non
     with dask_client(workers=2) as client:
         assert len(client.nthreads()) == 2
     assert client.status == "closed"
+
+
+@pytest.mark.slow
+def test_dask_client__starts_workers_without_a_profiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It locks up Python 3.11.7, as seen here: see the reason in `bmx.partitions.cluster`."""
+    monkeypatch.delenv("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED")
+    with dask.config.set({"distributed.worker.profile.enabled": True}), dask_client(workers=1) as client:
+        assert client.run(_profiles) == dict.fromkeys(client.nthreads(), False)
+
+
+def _profiles(dask_worker: Worker) -> bool:
+    return "profile" in dask_worker.periodic_callbacks
 
 
 @pytest.mark.slow
