@@ -32,13 +32,14 @@ class Texture:
 
     def at(self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], z: npt.NDArray[np.float32]) -> FloatVolume:
         """Values on the grid of these positions (mm): (len(z), len(y), len(x)) float32."""
-        (in_z, z), (in_y, y), (in_x, x) = (
+        (along_z, in_z), (along_y, in_y), (along_x, in_x) = (
             _weights(positions, half, count)
             for positions, half, count in zip((z, y, x), _HALF_MM[::-1], self.coefficients.shape, strict=True)
         )
         # One axis after another: far cheaper than interpolating point by point.
-        field = np.matmul(in_y, self.coefficients[z, y, x] @ in_x.T)
-        return (in_z @ field.reshape(len(field), -1)).reshape(len(in_z), *field.shape[1:])
+        field = np.matmul(along_y, self.coefficients[in_z, in_y, in_x] @ along_x.T)
+        values: FloatVolume = (along_z @ field.reshape(len(field), -1)).reshape(len(along_z), *field.shape[1:])
+        return values
 
 
 def _weights(positions: npt.NDArray[np.float32], half: float, count: int) -> tuple[npt.NDArray[np.float32], slice]:
