@@ -39,7 +39,9 @@ def run_partition(work_url: str, index: int) -> None:
     # Inside a Dask task: a nested call to the cluster would wait for a free worker, this one, for ever.
     # Said at each call, since Dask's configuration is shared by all threads of a worker.
     here = {"scheduler": "synchronous"}
-    drawn = segment(slabs, models=models, regions=options["regions"], allow_simulated=True).compute(**here)
+    drawn = segment(
+        slabs, models=models, regions=options["regions"], neighbours=options["neighbours"], allow_simulated=True
+    ).compute(**here)
     results = measure(slabs, masks=drawn, recipe=options["recipe"]).compute(**here)
     write_masks(options["masks"], drawn, start=part.start)
     work.write_record(index, record(results))

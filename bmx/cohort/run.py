@@ -20,7 +20,7 @@ from bmx.models.own import Model
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder, absolute_place, sweep_partial
-from bmx.segmentation import check_allowed, choose_regions
+from bmx.segmentation import check_allowed, choose_regions, regions_by_slab
 from bmx.store.layout import consolidate, find_store
 from bmx.store.reading import open_store
 from bmx.store.results import (
@@ -47,6 +47,7 @@ def run(
     models: str | Path | Models,
     regions: Sequence[str] | None = None,
     recipe: str = "paper",
+    neighbours: bool = True,
     masks: str | Path | None = None,
     allow_simulated: bool = False,
     client: Client | None = None,
@@ -65,6 +66,7 @@ def run(
     models : a directory of models, or "simulated" for the weights that ship with bmx
     regions : which to measure; by default all whose slab is in the store
     recipe : how fat fraction is computed, see `bmx.measure`
+    neighbours : look for a region beside its slab where it leaves that, see `bmx.segment`
     masks : where the masks go; by default `something.masks.zarr` beside the results
     allow_simulated : use models trained on simulated anatomy on images of people all the same
     client, workers : Dask client to work on (default: the active one), or the number of local processes
@@ -96,6 +98,7 @@ def run(
             "regions": chosen,
             "models": {name: [absolute_place(model.folder), model.digest] for name, model in _folders(found).items()},
             "recipe": get_recipe(recipe).name,
+            "neighbours": neighbours,
             "bmx_version": version("bmx"),
         },
     )
@@ -115,7 +118,8 @@ def run(
     }
     digests = {name: model.digest for name, model in found.items()}
     work.write_plan(plan)
-    create_masks(masks_url, eids=plan.eids, shard=plan.size, models=digests, attrs=attrs)
+    by_slab = regions_by_slab(slabs, chosen, neighbours=neighbours)
+    create_masks(masks_url, eids=plan.eids, shard=plan.size, regions=by_slab, models=digests, attrs=attrs)
     run_missing(run_partition, work, plan, client=client, workers=workers, label="run")
     work.sweep()
     sweep_partial(masks_url)

@@ -42,6 +42,10 @@ class RegionModel(Protocol):
     def simulated(self) -> bool:
         """Trained on simulated anatomy: refused on images of people unless asked for."""
 
+    @property
+    def sure(self) -> float:
+        """Confidence from which on a drawing needs no second look; NaN if the model can't say how sure it is."""
+
     def draw(self, fat: IntVolume, water: IntVolume, affine: Affine, *, side: Side = "left") -> Drawing:
         """Draw the region in one volume: a plain function of arrays.
 

@@ -130,6 +130,11 @@ class CallableRegion:
         """Of name, version and what the function is shown."""
         return digest_of(self.name, self.version, self.region, self.view)
 
+    @property
+    def sure(self) -> float:
+        """Unknown: whatever confidence a function gives is its own."""
+        return float("nan")
+
     def draw(self, fat: IntVolume, water: IntVolume, affine: Affine, *, side: Side = "left") -> Drawing:
         """Draw the region in one volume."""
         if side == "right" and REGIONS[self.region].side != "both":

@@ -39,7 +39,7 @@ class ModelCard:
     held_out: Mapping[str, float]
     """Dice on participants that training never saw: mean, sd, worst, n."""
     reference: Mapping[str, float]
-    """Mean and SD of the mask volume (mL) in the training data."""
+    """Mean and SD of the mask volume (mL) in the training data, and the median confidence on held-out participants."""
     intended_use: str
     licence: str
     weights_digest: str = ""

@@ -87,6 +87,11 @@ class LabelledRegion:
         """Trained on simulated anatomy: refused on images of people unless asked for."""
         return self.model.simulated
 
+    @property
+    def sure(self) -> float:
+        """Unknown: labels don't say how sure they are."""
+        return float("nan")
+
     def draw(self, fat: IntVolume, water: IntVolume, affine: Affine, *, side: Side = "left") -> Drawing:
         """Draw the region in one volume. Labels say nothing of how sure they are: confidence is NaN.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
+from bmx.core.overlap import expected_dice
 from bmx.core.preparation import prepare
 from bmx.errors import ModelError
 from bmx.models.base import Drawing, Side
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import torch
 
     from bmx.nn.network import Network
+
+
+_UNUSUAL = 0.02
+"""By how much confidence is lower in the least sure of ten whole regions: `benchmarks/neighbours.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,11 @@ class Model:
         """Trained on simulated anatomy: refused on images of people unless asked for."""
         return self.card.simulated
 
+    @property
+    def sure(self) -> float:
+        """A little less than the confidence it usually has on participants that training never saw."""
+        return self.card.reference.get("confidence_median", float("nan")) - _UNUSUAL
+
     def network(self) -> Network:
         """The network on `best_device()`, ready to predict; loaded on first use in this process and kept."""
         return _load_network(self.folder, self.digest)
@@ -66,7 +75,7 @@ class Model:
             return Drawing(mask, float("nan"))
         logits = self.logits(prepared.volume)
         mask[prepared.box] = logits > 0
-        return Drawing(mask, _expected_dice(logits))
+        return Drawing(mask, expected_dice(logits))
 
     def logits(self, volume: FloatVolume) -> npt.NDArray[np.float32]:
         """Logits of a prepared volume, (z, y, x) to (z, y, x)."""
@@ -83,17 +92,6 @@ def best_device() -> torch.device:
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _expected_dice(logits: npt.NDArray[np.float32]) -> float:
-    """Dice that the mask would have if the probabilities were right; 0 if nothing was drawn.
-
-    Of the candidates of `benchmarks/confidence.py` it predicts Dice best among those that cost next to nothing.
-    """
-    probability = expit(logits)
-    mask = logits > 0
-    total = float(probability.sum()) + int(mask.sum())
-    return 2 * float(probability[mask].sum()) / total if total else 0.0
 
 
 @functools.lru_cache(maxsize=len(REGIONS))

@@ -13,7 +13,7 @@ import zarr
 from bmx.acquisition import SLABS
 from bmx.errors import StoreError
 from bmx.partitions.work import writing_to
-from bmx.regions import get_region, regions_of_slab
+from bmx.regions import get_region
 from bmx.schema import validate
 from bmx.store.layout import (
     COLUMN_CHUNK,
@@ -33,9 +33,17 @@ MASKS_FORMAT, RESULTS_FORMAT, VERSION = "bmx-masks", "bmx-results", 1
 
 
 def create_masks(
-    url: str, *, eids: Sequence[int], shard: int, models: Mapping[str, str], attrs: dict[str, Any]
+    url: str,
+    *,
+    eids: Sequence[int],
+    shard: int,
+    regions: Mapping[int, Sequence[str]],
+    models: Mapping[str, str],
+    attrs: dict[str, Any],
 ) -> None:
-    """Lay out a masks store, or lengthen the one that is there; `models` gives the digest for each region.
+    """Lay out a masks store, or lengthen the one that is there.
+
+    `regions` says which masks each slab can hold, and `models` gives the digest for each of them.
 
     Nothing is readable yet: that takes consolidated metadata, the commit. One that grows shows its
     earlier participants until then.
@@ -46,13 +54,12 @@ def create_masks(
             zarr.create_group(url, zarr_format=3, attributes=named)
         root = open_for_writing(url)
         create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
-        for slab in SLABS.values():
-            names = [region.name for region in regions_of_slab(slab.number) if region.name in models]
-            if names:
-                group = root.require_group(slab.name)
-                create_images(group, VARIABLES["mask"], (len(eids), len(names), *slab.stored_shape), shard=shard)
-                create_column(group, VARIABLES["region"], np.array(names, object))
-                create_column(group, VARIABLES["model"], np.array([models[name] for name in names], object))
+        for number, names in regions.items():
+            group = root.require_group(SLABS[number].name)
+            shape = (len(eids), len(names), *SLABS[number].stored_shape)
+            create_images(group, VARIABLES["mask"], shape, shard=shard)
+            create_column(group, VARIABLES["region"], np.array(names, object))
+            create_column(group, VARIABLES["model"], np.array([models[name] for name in names], object))
 
 
 def write_masks(url: str, masks: xr.DataTree, *, start: int) -> None:

@@ -69,7 +69,11 @@ def describe(
         training_steps=progress.best_step or progress.step,
         simulated=simulated,
         held_out=_held_out(held_out),
-        reference={"volume_mean_ml": float(np.mean(volumes)), "volume_sd_ml": float(np.std(volumes, ddof=1))},
+        reference={
+            "volume_mean_ml": float(np.mean(volumes)),
+            "volume_sd_ml": float(np.std(volumes, ddof=1)),
+            "confidence_median": float(held_out.cases["confidence"].median()),
+        },
         intended_use=(
             "simulated anatomy, not for people: tests, demonstration and teaching"
             if simulated

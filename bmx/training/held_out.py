@@ -10,7 +10,7 @@ import pandas as pd
 
 from bmx.acquisition import PIXEL_MM, SLABS
 from bmx.core.agreement import IDEAL, Agreement, compare_masks, spread
-from bmx.core.overlap import dice
+from bmx.core.overlap import dice, expected_dice
 from bmx.nn.network import Network
 from bmx.regions import Region
 from bmx.training.examples import Examples, names
@@ -46,7 +46,7 @@ class HeldOut:
     """Scores of all cases; of the volumes, only the worst is kept."""
 
     cases: pd.DataFrame
-    """A row a case: `case`, and what `bmx.core.agreement.Agreement.row` gives."""
+    """A row a case: `case`, what `bmx.core.agreement.Agreement.row` gives, and the `confidence` of the mask."""
     worst: Scored
     spacing: Spacing
 
@@ -72,9 +72,10 @@ def score(network: Network, examples: Examples, spacing: Spacing) -> HeldOut:
     rows = []
     worst: Scored | None = None
     for name, (volume, true) in zip(names(examples), examples, strict=True):
-        drawn = predict(network, volume)
+        logits = predict(network, volume)
+        drawn = logits > 0
         one = Scored(name, volume, drawn, true, compare_masks(drawn, true, spacing))
-        rows.append({"case": name, **one.agreement.row()})
+        rows.append({"case": name, **one.agreement.row(), "confidence": expected_dice(logits)})
         if worst is None or one.badness > worst.badness:
             worst = one
     assert worst is not None, "a caller gives at least one example"
@@ -90,7 +91,7 @@ def together(parts: list[HeldOut]) -> HeldOut:
 
 def mean_dice(network: Network, examples: Examples) -> float:
     """Mean Dice over the validation part; NaN if all masks are rightly empty."""
-    return spread([dice(predict(network, volume), mask) for volume, mask in examples], ideal=1.0).mean
+    return spread([dice(predict(network, volume) > 0, mask) for volume, mask in examples], ideal=1.0).mean
 
 
 def draw_worst(path: Path, case: Scored, spacing: Spacing, region: Region) -> None:

@@ -12,7 +12,7 @@ from bmx.nn.augment import augment
 from bmx.nn.network import Network
 from bmx.training.examples import Examples
 from bmx.training.options import TrainingOptions
-from bmx.types import FloatVolume, Mask
+from bmx.types import FloatVolume
 
 
 def train_step(
@@ -52,13 +52,12 @@ def train_step(
     return float(loss.detach())
 
 
-def predict(network: Network, volume: FloatVolume) -> Mask:
-    """Mask (z, y, x) that a network draws in a volume (z, y, x), with the ROI where the network itself puts it."""
+def predict(network: Network, volume: FloatVolume) -> FloatVolume:
+    """Logits (z, y, x) that a network gives a volume (z, y, x), with the ROI where the network itself puts it."""
     device = next(network.parameters()).device
     with torch.inference_mode():
-        logits = network(torch.from_numpy(volume)[None, None].to(device)).logits[0, 0]
-    drawn: Mask = (logits > 0).cpu().numpy()
-    return drawn
+        logits: FloatVolume = network(torch.from_numpy(volume)[None, None].to(device)).logits[0, 0].cpu().numpy()
+    return logits
 
 
 def mask_centre(mask: Tensor) -> Tensor:

@@ -227,14 +227,6 @@ def test_measure__refuses_masks_that_dont_fit_and_lists_all(toy_cohort: Toy) -> 
     assert "slab_5: masks were given, but the store has no such slab" in message
 
 
-def test_measure__refuses_a_region_drawn_in_two_slabs(toy_cohort: Toy) -> None:
-    slabs, masks = toy_cohort(participants=1)
-    twice = masks.copy()
-    twice["slab_5"] = xr.DataTree(masks["slab_5"].to_dataset(inherit=False).assign_coords(region=["spine"]))
-    with pytest.raises(SchemaError, match="each region in one slab only, found again spine"):
-        measure(slabs, masks=twice)
-
-
 def test_measure__names_the_closest_region_and_recipe(toy_cohort: Toy) -> None:
     slabs, masks = toy_cohort(participants=1)
     unknown = masks.copy()

@@ -54,14 +54,14 @@ def test_segment__computes_nothing(slabs: xr.DataTree, untrained: Path, max_comp
 
 
 def test_segment__masks_lie_on_the_grid_of_their_slab(slabs: xr.DataTree, untrained: Path) -> None:
-    """Each slab holds its own regions, in their fixed order, with what drew them."""
+    """Each slab holds its own regions and those of its neighbours, in their fixed order, with what drew them."""
     masks = segment(slabs, models=untrained)
     models = load_models(untrained)
     found = {name: node["region"].to_numpy().tolist() for name, node in masks.children.items()}
     assert found == {
         "slab_2": ["spine"],
-        "slab_4": ["femoral_head", "total_hip"],
-        "slab_5": ["femoral_diaphysis"],
+        "slab_4": ["femoral_head", "total_hip", "femoral_diaphysis"],
+        "slab_5": ["femoral_head", "total_hip", "femoral_diaphysis"],
     }
     for name, node in masks.children.items():
         mask, fat = node["mask"], slabs[f"{name}/fat"]
@@ -80,9 +80,11 @@ def test_segment__draws_only_what_was_asked_for(slabs: xr.DataTree, untrained: P
     """And no slab without a region; the order of asking doesn't matter, as `measure` has its own."""
     masks = segment(slabs, models=untrained, regions=["femoral_diaphysis", "total_hip"])
     assert list(masks.children) == ["slab_4", "slab_5"]
-    assert masks["slab_4/region"].to_numpy().tolist() == ["total_hip"]
+    assert masks["slab_4/region"].to_numpy().tolist() == ["total_hip", "femoral_diaphysis"]
     whole = segment(slabs, models=untrained)
     np.testing.assert_array_equal(drawn(masks)["slab_4"], drawn(whole)["slab_4"][:, 1:])
+    alone = segment(slabs, models=untrained, regions=["total_hip"], neighbours=False)
+    assert list(alone.children) == ["slab_4"]
 
 
 @settings(max_examples=8)
@@ -121,7 +123,7 @@ def test_segment__an_incomplete_slab_is_drawn(untrained: Path) -> None:
 def test_segment__slices_beyond_the_acquired_ones_stay_empty(slabs: xr.DataTree, untrained: Path) -> None:
     """The z axis of a store is longer than an exam; the network must not see the fill."""
     acquired = slabs["slab_5/native_slices"].to_numpy()
-    mask = drawn(segment(slabs, models=untrained))["slab_5"]
+    mask = drawn(segment(slabs, models=untrained, neighbours=False))["slab_5"]
     for row, count in enumerate(acquired):
         assert not mask[row, :, count:].any()
         volume = slabs["slab_5"].isel(participant=row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import xarray as xr
 from bmx.acquisition import slab_number
 from bmx.core.bmff import Measurement, measure_mask
 from bmx.errors import SchemaError, did_you_mean
+from bmx.measurement.one_slab import choose_slab
 from bmx.regions import REGIONS, get_region
 from bmx.schema import conform, validate
 from bmx.types import Affine, IntVolume
@@ -82,8 +83,9 @@ def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") ->
         As `open_store` gives it: `participant` at the root; children with `fat`, `water`, `affine`,
         `native_slices`, `slab_status`, `slab_flags`, `slab_reason`.
     masks : DataTree
-        Of the same participants in the same order; each child holds the `mask` of its own regions, and
-        perhaps `model (region)`, the digest of what drew them.
+        Of the same participants in the same order; each child holds the `mask` of some regions, and
+        perhaps `model (region)`, the digest of what drew them. A region may stand in several slabs, if each
+        participant has its mask in one of them.
     recipe : "paper" or "none"
         Both erode in plane by one voxel, the diaphysis not at all. "paper" first averages fat and water
         over the nearest neighbours, across the mask's border: in a phantom shaft of six voxels a slice
@@ -112,11 +114,11 @@ def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") ->
     validate(masks, "mask")
     names = sorted(name for name, node in masks.children.items() if name.startswith("slab_") and "mask" in node)
     _check_fit(slabs, masks, names)
-    measured = [
-        _measure_slab(slabs[name].to_dataset(), masks[name].to_dataset(), slab_number(name), chosen) for name in names
-    ]
-    joined = xr.concat(measured, dim="region", data_vars="minimal", coords="minimal", compat="override", join="exact")
-    joined = joined.sel(region=[name for name in REGIONS if name in joined.indexes["region"]])
+    measured = {
+        slab_number(name): _measure_slab(slabs[name].to_dataset(), masks[name].to_dataset(), slab_number(name), chosen)
+        for name in names
+    }
+    joined = conform(choose_slab(measured))
     # One chunk along region, as Zarr wants it; the coordinates stay in memory.
     results = joined.chunk(region=-1).assign_coords(joined.coords)
     results["participant"].attrs = VARIABLES["participant"].attrs
@@ -128,7 +130,7 @@ def measure(slabs: xr.DataTree, *, masks: xr.DataTree, recipe: str = "paper") ->
 def _check_fit(slabs: xr.DataTree, masks: xr.DataTree, names: list[str]) -> None:
     """Refuse masks that don't belong to these slabs; reads metadata and indexes only."""
     problems: list[str] = []
-    seen: set[Hashable] = set()
+    seen = False
     for name in names:
         if name not in slabs.children:
             problems.append(f"{name}: masks were given, but the store has no such slab")
@@ -148,10 +150,7 @@ def _check_fit(slabs: xr.DataTree, masks: xr.DataTree, names: list[str]) -> None
         if "region" not in drawn.coords:
             problems.append(f"{name}/mask: expected a coordinate region that names them, found none")
             continue
-        regions = {get_region(str(region)).name for region in drawn["region"].values}
-        if twice := sorted(regions & seen):
-            problems.append(f"{name}/mask: expected each region in one slab only, found again {', '.join(twice)}")
-        seen |= regions
+        seen |= bool([get_region(str(region)) for region in drawn["region"].values])
     if not seen and not problems:
         problems.append("masks: expected at least one child slab_1 ... slab_6 with a region, found none")
     if problems:

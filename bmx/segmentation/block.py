@@ -1,0 +1,65 @@
+"""Draw some regions of a block of participants: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bmx.core.stitch import SlabPair
+from bmx.models.base import RegionModel
+from bmx.segmentation.neighbours import look_around
+from bmx.variables import SLAB_STATUS
+
+INPUTS = ("fat", "water", "affine", "native_slices", "slab_status")
+"""What is wanted of each slab."""
+
+_USABLE = (SLAB_STATUS["complete"], SLAB_STATUS["incomplete"])
+
+
+def draw_block(
+    *inputs: npt.NDArray[Any], models: Sequence[RegionModel], numbers: Sequence[int], own: int
+) -> tuple[npt.NDArray[Any], ...]:
+    """Draw the regions of one slab, wherever in these slabs they lie.
+
+    Parameters
+    ----------
+    inputs : those of `INPUTS` for each slab, one slab after the other; participants first
+    models : of regions of slab `own`
+    numbers : of the slabs; where `own` stands alone, a region is looked for nowhere else
+
+    Returns
+    -------
+    confidence (participant, slab, region) float32, NaN but for the slab that holds the mask; then for each slab
+    its masks (participant, region, z, y, x) uint8
+    """
+    slabs = {number: inputs[5 * place : 5 * place + 5] for place, number in enumerate(numbers)}
+    people = len(inputs[0])
+    confidence = np.full((people, len(numbers), len(models)), np.nan, np.float32)
+    masks = {number: np.zeros((people, len(models), *one[0].shape[1:]), np.uint8) for number, one in slabs.items()}
+    for row in range(people):
+        pairs = {number: pair for number, one in slabs.items() if (pair := _acquired(row, *one)) is not None}
+        if own not in pairs:
+            continue
+        for column, model in enumerate(models):
+            fat, water, affine = pairs[own]
+            found = look_around(model, pairs, own, model.draw(fat, water, affine))
+            slices = len(pairs[found.slab].fat)
+            masks[found.slab][row, column, :slices] = found.drawing.mask
+            confidence[row, list(numbers).index(found.slab), column] = found.drawing.confidence
+    return confidence, *masks.values()
+
+
+def _acquired(
+    row: int,
+    fat: npt.NDArray[np.uint16],
+    water: npt.NDArray[np.uint16],
+    affine: npt.NDArray[np.float64],
+    slices: npt.NDArray[np.int16],
+    status: npt.NDArray[np.uint8],
+) -> SlabPair | None:
+    """What of a slab was acquired; None if it can't be used."""
+    count = int(slices[row])
+    return SlabPair(fat[row, :count], water[row, :count], affine[row]) if status[row] in _USABLE and count else None

@@ -1,0 +1,69 @@
+"""What a segmentation is asked for: which regions, and by which models they may be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from bmx.acquisition import SLABS, slab_number
+from bmx.errors import ModelError
+from bmx.models.base import Models
+from bmx.regions import REGIONS, Region, get_region
+
+
+def choose_regions(slabs: xr.DataTree, asked: Sequence[str] | None) -> list[str]:
+    """Names of the regions asked for, by default all whose slab is in the tree, in their fixed order.
+
+    Raises
+    ------
+    ModelError
+        If the slab of a region isn't in the tree.
+    ValueError
+        If a region is unknown.
+    """
+    numbers = sorted(slab_number(name) for name in slabs.children if name.startswith("slab_"))
+    wanted = None if asked is None else {get_region(name).name for name in asked}
+    if absent := [REGIONS[name] for name in wanted or () if REGIONS[name].slab not in numbers]:
+        raise ModelError(
+            f"{absent[0].name} cannot be drawn: it lies in slab {absent[0].slab}, and the store has "
+            f"slabs {', '.join(map(str, numbers))}; convert that slab too, or leave the region out"
+        )
+    return [
+        region.name
+        for region in REGIONS.values()
+        if region.slab in numbers and (wanted is None or region.name in wanted)
+    ]
+
+
+def slabs_of(region: Region, *, neighbours: bool) -> tuple[int, ...]:
+    """Numbers of the slabs that may hold a region, its own among them.
+
+    The spine goes on beyond its slab by definition: it isn't looked for elsewhere.
+
+    Examples
+    --------
+    >>> slabs_of(REGIONS["total_hip"], neighbours=True), slabs_of(REGIONS["spine"], neighbours=True)
+    ((3, 4, 5), (2,))
+    """
+    if not neighbours or not region.one_piece:
+        return (region.slab,)
+    return tuple(number for number in (region.slab - 1, region.slab, region.slab + 1) if number in SLABS)
+
+
+def regions_by_slab(slabs: xr.DataTree, regions: Sequence[str], *, neighbours: bool) -> dict[int, list[str]]:
+    """Which of these regions may lie in which slab of the tree, in their fixed orders."""
+    able = {name: slabs_of(get_region(name), neighbours=neighbours) for name in regions}
+    found = {number: [name for name in REGIONS if number in able.get(name, ())] for number in SLABS}
+    return {number: names for number, names in found.items() if names and SLABS[number].name in slabs.children}
+
+
+def check_allowed(slabs: xr.DataTree, models: Models, *, allow_simulated: bool) -> None:
+    """Refuse models trained on simulation for images of people, unless it was asked for."""
+    drawn = [name for name, model in models.items() if model.simulated]
+    if drawn and not slabs.attrs.get("simulated", False) and not allow_simulated:
+        raise ModelError(
+            f"the models of {', '.join(drawn)} were trained on simulated anatomy, and this store holds images that "
+            "were not simulated: their masks cannot be trusted. Train on your own masks with bmx.train, or say "
+            "allow_simulated=True (the results will carry that fact)"
+        )

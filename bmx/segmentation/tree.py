@@ -1,0 +1,113 @@
+"""`segment`: a lazy tree of masks from a lazy tree of slabs and one model per region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from bmx.acquisition import SLABS
+from bmx.models.base import Models, RegionModel
+from bmx.models.library import load_models
+from bmx.regions import REGIONS, regions_of_slab
+from bmx.schema import validate
+from bmx.segmentation.block import INPUTS, draw_block
+from bmx.segmentation.choice import check_allowed, choose_regions, regions_by_slab, slabs_of
+from bmx.variables import VARIABLES
+
+_VOXELS = ("z", "y", "x")
+
+
+def segment(
+    slabs: xr.DataTree,
+    *,
+    models: str | Path | Models,
+    regions: Sequence[str] | None = None,
+    neighbours: bool = True,
+    allow_simulated: bool = False,
+) -> xr.DataTree:
+    """Draw the masks of the bone marrow regions; lazy, nothing is read or computed.
+
+    Parameters
+    ----------
+    slabs : tree from `bmx.open_store`
+    models : a directory of models, `"simulated"` for the weights that ship with bmx, or what
+        `bmx.load_models` gave, or a mapping from region to any `bmx.models.base.RegionModel`
+    regions : which to draw; by default all whose slab is in the tree
+    neighbours : look for a femoral region in the slabs beside its own where it seems to leave that, or isn't found
+        there. The paper (2.6) doesn't
+    allow_simulated : use models trained on simulated anatomy on images of people all the same
+
+    Returns
+    -------
+    DataTree with the participants of `slabs`; each `slab_*` that can hold a region has
+    `mask (participant, region, z, y, x)` uint8, `confidence (participant, region)` float32, and
+    `model (region)`, the digests of the models. A region is drawn for each participant in one slab, and its masks in
+    the slabs beside it are empty, with a confidence of NaN. A slab that a participant lacks gives the same.
+
+    Raises
+    ------
+    ModelError
+        If a region has no model, or a model trained on simulation meets a store that isn't simulated.
+    """
+    validate(slabs, "participant", "fat", "water", "affine", "native_slices", "slab_status")
+    wanted = choose_regions(slabs, regions)
+    found = load_models(models, regions=tuple(wanted))
+    check_allowed(slabs, found, allow_simulated=allow_simulated)
+    nodes = {"/": xr.Dataset(coords={"participant": slabs["participant"]})}
+    drawn: dict[int, list[xr.Dataset]] = {}
+    for number in sorted({REGIONS[name].slab for name in wanted}):
+        mine = [found[region.name] for region in regions_of_slab(number) if region.name in wanted]
+        for where, dataset in _segment_slab(slabs, number, mine, neighbours=neighbours).items():
+            drawn.setdefault(where, []).append(dataset)
+    for where, names in regions_by_slab(slabs, wanted, neighbours=neighbours).items():
+        joined = xr.concat(drawn[where], dim="region").sel(region=names).chunk(region=-1)
+        nodes[f"/{SLABS[where].name}"] = joined.assign_coords(region=joined["region"].astype(object))
+    nodes["/"].attrs = {
+        "simulated": bool(slabs.attrs.get("simulated", False)),
+        "models_simulated": any(model.simulated for model in found.values()),
+    }
+    return xr.DataTree.from_dict(nodes)
+
+
+def _segment_slab(
+    slabs: xr.DataTree, own: int, models: list[RegionModel], *, neighbours: bool
+) -> dict[int, xr.Dataset]:
+    """Masks of the regions of one slab, by the slab in which they lie."""
+    names = [model.region for model in models]
+    able = [number for number in slabs_of(REGIONS[names[0]], neighbours=neighbours) if SLABS[number].name in slabs]
+    inputs: list[xr.DataArray] = []
+    for number in able:
+        slab = slabs.children[SLABS[number].name].to_dataset(inherit=False)
+        apart = dict(zip(_VOXELS, _axes(number), strict=True))
+        inputs += [slab[name].rename({dim: apart[dim] for dim in slab[name].dims if dim in apart}) for name in INPUTS]
+    drawn = xr.apply_ufunc(
+        draw_block,
+        *inputs,
+        input_core_dims=[[dim for dim in one.dims if dim != "participant"] for one in inputs],
+        output_core_dims=[
+            ("slab", "region"),
+            *(("region", *(f"{dim}_{number}" for dim in _VOXELS)) for number in able),
+        ],
+        kwargs={"models": models, "numbers": able, "own": own},
+        dask="parallelized",
+        output_dtypes=[np.float32, *[np.uint8] * len(able)],
+        dask_gufunc_kwargs={"output_sizes": {"region": len(names), "slab": len(able)}},
+    )
+    digests = xr.DataArray(np.array([one.digest for one in models], dtype=object), dims="region")
+    nodes = {}
+    for place, number in enumerate(able):
+        mask = drawn[1 + place].rename(dict(zip(_axes(number), _VOXELS, strict=True)))
+        values = {"mask": mask, "confidence": drawn[0].isel(slab=place), "model": digests}
+        nodes[number] = xr.Dataset(
+            {name: value.assign_attrs(VARIABLES[name].attrs) for name, value in values.items()},
+            coords={"region": ("region", np.array(names, dtype=object))},
+        )
+    return nodes
+
+
+def _axes(number: int) -> tuple[str, ...]:
+    """Slabs differ in shape: names of their axes that tell them apart."""
+    return tuple(f"{dim}_{number}" for dim in _VOXELS)
