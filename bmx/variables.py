@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Place = Literal["store", "slab", "series", "masks", "results", "qc", "phenotypes", "truth", "faults"]
+Place = Literal["store", "slab", "series", "masks", "results", "vertebrae", "qc", "phenotypes", "truth", "faults"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ MEASUREMENT_STATUS = _values("not_attempted", "measured", "empty", "failed")
 RESULT_FLAGS = _bits(
     "single_voxels_removed", "parts_joined", "touches_slab_edge", "swap_corrected", "swap_suspected",
     "adjacent_slab_used", "repeated_series", "slab_absent", "slab_unreadable", "slab_incomplete",
-    "nothing_left_after_erosion", "parts_apart",
+    "nothing_left_after_erosion", "parts_apart", "low_signal", "outside_slab",
 )  # fmt: skip
 QC_OUTCOME = _values("not_attempted", "ok", "small", "empty", "outlier", "failed", "doubtful")
 QC_FLAGS = _bits(
@@ -87,6 +87,10 @@ def _image(name: str, meaning: str) -> Variable:
 
 def _percent(name: str, meaning: str) -> Variable:
     return Variable(name, _SITE, "float32", "%", meaning, "results")
+
+
+def _vertebra(name: str, dtype: str, units: str, meaning: str) -> Variable:
+    return Variable(name, ("participant", "vertebra"), dtype, units, meaning, "vertebrae")
 
 
 def _phenotype(name: str, dtype: str, units: str, meaning: str) -> Variable:
@@ -143,6 +147,8 @@ _DECLARED: tuple[Variable, ...] = (
     _percent("bmff_sd", "standard deviation (ddof 1) of voxel fat fraction inside the eroded mask"),
     _percent("bmff_iqr", "interquartile range of voxel fat fraction inside the eroded mask"),
     _percent("bmff_ratio", "ratio of sums 100 ΣF / Σ(F+W) inside the eroded mask"),
+    _percent("bmff_se", "standard error of bmff: noise, border of the mask, slab ends, reconstruction"),
+    Variable("bmff_n", _SITE, "int32", "1", "voxels of the eroded mask that entered bmff", "results"),
     Variable(
         "voxels", _SITE, "int32", "1", "voxels of the mask before erosion (the paper's volume in pixels)", "results"
     ),
@@ -161,6 +167,27 @@ _DECLARED: tuple[Variable, ...] = (
     Variable("side", ("region",), "string", "", "body side of the region", "results"),
     Variable("erosion", ("region",), "uint8", "1", "in-plane erosion before measuring, voxels", "results"),
     Variable("model", ("region",), "string", "", "digest of the model that drew the masks", "results"),
+    # results, one row for each vertebra, from the highest in the mask downwards
+    Variable("vertebra", ("vertebra",), "int64", "1", "place in the spine mask, 1 is the highest", "vertebrae"),
+    _vertebra("vertebra_bmff", "float32", "%", "mean dual-echo bone marrow fat fraction of the vertebra"),
+    _vertebra("vertebra_bmff_median", "float32", "%", "median of its voxel fat fraction"),
+    _vertebra("vertebra_bmff_sd", "float32", "%", "standard deviation (ddof 1) of its voxel fat fraction"),
+    _vertebra("vertebra_bmff_iqr", "float32", "%", "interquartile range of its voxel fat fraction"),
+    _vertebra("vertebra_bmff_ratio", "float32", "%", "ratio of sums 100 ΣF / Σ(F+W)"),
+    _vertebra("vertebra_bmff_se", "float32", "%", "standard error of vertebra_bmff"),
+    _vertebra("vertebra_bmff_n", "int32", "1", "voxels that entered vertebra_bmff"),
+    _vertebra("vertebra_voxels", "int32", "1", "voxels of the vertebra before erosion; 0 if there is none"),
+    _vertebra("vertebra_volume", "float32", "mL", "volume of the vertebra before erosion"),
+    _vertebra("vertebra_cut", "bool", "1", "whether it reaches the end of the slab"),
+    _vertebra("vertebra_level", "string", "", "anatomical level; empty where no anchor is visible"),
+    Variable(
+        "vertebra_centroid",
+        ("participant", "vertebra", "world_axis"),
+        "float32",
+        "mm",
+        "centre of mass of the vertebra, RAS+",
+        "vertebrae",
+    ),
     # what qc.flag adds
     Variable("qc_outcome", _SITE, "uint8", "1", "whether the value can be used", "qc", flag_values=QC_OUTCOME),
     Variable("qc_flags", _SITE, "uint16", "1", "what quality control noticed", "qc", flag_masks=QC_FLAGS),

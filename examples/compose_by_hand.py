@@ -19,9 +19,9 @@ def main(folder: Path) -> None:
 
     slabs = bmx.open_store(folder / "slabs.zarr").isel(participant=slice(0, 1))
     masks = bmx.segment(slabs, models="simulated", regions=["femoral_diaphysis"])
-    for recipe in ("paper", "none"):
+    for recipe in ("mask_aware", "paper", "released_code", "none"):
         results = bmx.measure(slabs, masks=masks, recipe=recipe)  # lazy: nothing was read so far
-        print(f"{recipe:>6}: {results['bmff'].compute().item():.1f} % in {results['voxels'].compute().item()} voxels")
+        print(f"{recipe:>13}: {results['bmff'].compute().item():.1f} % in {results['voxels'].compute().item()} voxels")
 
 
 if __name__ == "__main__":

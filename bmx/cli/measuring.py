@@ -15,7 +15,12 @@ def run(
     store: Annotated[str, typer.Argument(help="A store from bmx convert.")],
     results: Annotated[str, typer.Argument(help="Where the results go, something.zarr.")],
     models: Annotated[str, typer.Option(help='A folder of models, or "simulated" for those that ship with bmx.')],
-    recipe: Annotated[str, typer.Option(help="How fat fraction is computed: paper or none.")] = "paper",
+    recipe: Annotated[
+        str, typer.Option(help="How fat fraction is computed: mask_aware, paper, released_code or none.")
+    ] = "mask_aware",
+    neighbours: Annotated[
+        bool, typer.Option(help="Look for a region in the slabs beside its own where it leaves that.")
+    ] = True,
     allow_simulated: Annotated[
         bool, typer.Option("--allow-simulated", help="Use models trained on simulation on images of people.")
     ] = False,
@@ -28,7 +33,10 @@ def run(
     from bmx import quality
     from bmx.cohort.run import run as verb
 
-    measured = verb(store, results, models=models, recipe=recipe, allow_simulated=allow_simulated, workers=workers)
+    measured = verb(
+        store, results, models=models, recipe=recipe, neighbours=neighbours, allow_simulated=allow_simulated,
+        workers=workers,
+    )  # fmt: skip
     typer.echo(quality.counts(quality.flag(measured)).to_string())
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 
 from bmx.cohort.partition import THREADS, run_partition
 from bmx.errors import ModelError, StoreError
-from bmx.measurement import ORIGIN, get_recipe
+from bmx.measurement import DEFAULT_RECIPE, ORIGIN, get_recipe
 from bmx.models.base import Models, RegionModel
 from bmx.models.library import load_models
 from bmx.models.own import Model
@@ -46,7 +46,7 @@ def run(
     *,
     models: str | Path | Models,
     regions: Sequence[str] | None = None,
-    recipe: str = "paper",
+    recipe: str = DEFAULT_RECIPE,
     neighbours: bool = True,
     masks: str | Path | None = None,
     allow_simulated: bool = False,
@@ -125,7 +125,7 @@ def run(
     sweep_partial(masks_url)
     consolidate(masks_url)
     records = [work.read_record(part.index) for part in plan.partitions()]
-    attrs |= get_recipe(recipe).attrs
+    attrs |= {**get_recipe(recipe).attrs, "correction": ""}
     write_results(target, records, eids=plan.eids, regions=chosen, models=digests, attrs=attrs)
     work.write_finished(plan)
     return open_results(target)

@@ -1,5 +1,7 @@
-"""Measure bone marrow fat fraction (BMFF) inside masks (paper 2.8)."""
+"""Measure bone marrow fat fraction (BMFF) inside masks (paper 2.8): of whole regions, and of single vertebrae."""
 
-from bmx.measurement.by_region import ORIGIN, RECIPES, Recipe, get_recipe, measure
+from bmx.core.recipes import DEFAULT_RECIPE, RECIPES, Recipe, get_recipe
+from bmx.measurement.by_region import ORIGIN, measure
+from bmx.measurement.by_vertebra import measure_vertebrae
 
-__all__ = ["ORIGIN", "RECIPES", "Recipe", "get_recipe", "measure"]
+__all__ = ["DEFAULT_RECIPE", "ORIGIN", "RECIPES", "Recipe", "get_recipe", "measure", "measure_vertebrae"]

@@ -98,7 +98,7 @@ def test_run__says_what_made_it(store: Path, finished: Path, untrained: Path) ->
         "bmx_format": "bmx-results",
         "bmx_format_version": 1,
         "source": "slabs.zarr",
-        "recipe": "paper",
+        "recipe": "mask_aware",
         "threads": 1,
         "ukb_field": 20201,
         "ukb_instance": 2,
@@ -250,7 +250,9 @@ def test_run__refuses_another_recipe_or_model_for_the_same_results(
     store: Path, finished: Path, untrained: Path, tmp_path: Path, threads: Client
 ) -> None:
     """Values that were made in two ways must never stand in one column."""
-    with pytest.raises(StoreError, match=r"holds another run\. recipe: was paper, asked for none\. Write to another"):
+    with pytest.raises(
+        StoreError, match=r"holds another run\. recipe: was mask_aware, asked for none\. Write to another"
+    ):
         run(store, finished, models=untrained, regions=REGION, recipe="none", client=threads)
     write_model(tmp_path / "head", "femoral_head", seed=1)
     with pytest.raises(StoreError, match=r"model of femoral_head: was [0-9a-f]{32}, asked for [0-9a-f]{32}"):

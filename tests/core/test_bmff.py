@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from bmx.core.bmff import Measurement, measure_mask
+from bmx.core.bmff import Measurement, avoid_ends, measure_mask, trim
+from bmx.core.marrow_values import marrow_values
+from bmx.core.noise import slab_levels
+from bmx.core.recipes import RECIPES, Recipe, get_recipe
 from bmx.core.smoothing import neighbour_mean
+from bmx.regions import REGIONS
 from bmx.variables import RESULT_FLAGS, flag_names
 
 AFFINE = np.array([[-2.232143, 0, 0, 250.0], [0, -2.232143, 0, 190.0], [0, 0, 4.5, -700.0]])
@@ -23,8 +29,15 @@ def measure(
     smoothing: int = 0,
     erosion: int = 0,
     one_piece: bool = True,
+    recipe: str | None = None,
+    slices: int | None = None,
 ) -> Measurement:
-    return measure_mask(fat, water, mask, AFFINE, len(mask), smoothing=smoothing, erosion=erosion, one_piece=one_piece)
+    region = replace(REGIONS["total_hip"], one_piece=one_piece)
+    plain = Recipe(
+        "plain", "for tests", "neighbours" if smoothing else "none", smoothing, erosion={region.name: erosion}
+    )
+    chosen = plain if recipe is None else replace(get_recipe(recipe), erosion={region.name: erosion})
+    return measure_mask(fat, water, mask, AFFINE, slices or len(mask), region=region, recipe=chosen)
 
 
 def signal(seed: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
@@ -65,6 +78,59 @@ def test_measure_mask__in_its_box_equals_the_whole_slab(
     centre = np.array(low) + 1.5
     expected = AFFINE @ [*centre[::-1], 1]
     np.testing.assert_allclose([found.centroid_x, found.centroid_y, found.centroid_z], expected)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@given(seed=st.integers(0, 1000), corner=st.tuples(*(st.integers(0, n - 5) for n in SHAPE)))
+@settings(max_examples=15)
+def test_measure_mask__any_recipe_in_the_box_equals_the_whole_slab(
+    recipe: str, seed: int, corner: tuple[int, int, int]
+) -> None:
+    """Only the box around a mask is worked on: a mask may lie anywhere."""
+    fat, water = signal(seed)
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[tuple(slice(i, i + 5) for i in corner)] = 1
+    region, levels = REGIONS["femoral_diaphysis"], slab_levels(fat, water)
+    chosen = get_recipe(recipe)
+    found = measure_mask(fat, water, mask, AFFINE, SHAPE[0], region=region, recipe=chosen)
+    trimmed = trim(mask.astype(bool), region=region, recipe=chosen)
+    measured = avoid_ends(trimmed, chosen, native_slices=SHAPE[0], first_slice=0)
+    whole = marrow_values(fat, water, measured, recipe=chosen, levels=levels, native_slices=SHAPE[0])
+    assert found.bmff == pytest.approx(np.nanmean(whole.percent), abs=1e-3)
+    assert found.bmff_n == np.count_nonzero(~np.isnan(whole.percent))
+
+
+def test_measure_mask__ignores_and_flags_what_lies_outside_the_acquired_slices() -> None:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[4:8, 5:8, 5:8] = 1
+    found = measure(*signal(0), mask, slices=6)
+    assert found.voxels == 2 * 9
+    assert flags(found) == ["touches_slab_edge", "outside_slab"]
+
+
+def test_measure_mask__dark_voxels_have_no_value_and_most_of_them_a_flag() -> None:
+    """Cortex and metal show noise, which looks like 50 % fat."""
+    fat, water = np.full(SHAPE, 800, np.uint16), np.full(SHAPE, 200, np.uint16)
+    fat[:, 5:7, 5:8] = water[:, 5:7, 5:8] = 10
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[2:5, 5:8, 5:8] = 1
+    dark = measure(fat, water, mask, recipe="mask_aware")
+    assert (dark.bmff, dark.bmff_n) == (80, 2 * 3)
+    assert flags(dark) == ["low_signal"]
+    assert measure(fat, water, mask, recipe="none").bmff == pytest.approx((6 * 50 + 3 * 80) / 9)
+
+
+def test_measure_mask__leaves_the_ends_of_a_slab_out_unless_there_is_nothing_else() -> None:
+    """The other end of the slab is folded onto them."""
+    fat, water = np.full(SHAPE, 800, np.uint16), np.full(SHAPE, 200, np.uint16)
+    fat[:3], water[:3] = 600, 400
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[:5, 5:8, 5:8] = 1
+    found = measure(fat, water, mask, recipe="mask_aware")
+    assert (found.bmff, found.bmff_n, found.voxels) == (80, 2 * 9, 5 * 9)
+    mask[3:] = 0
+    assert measure(fat, water, mask, recipe="mask_aware").bmff == pytest.approx(60)
+    assert measure(fat, water, mask, recipe="none").bmff == pytest.approx(60)
 
 
 def test_measure_mask__of_nothing_is_nan_and_zero_voxels() -> None:
@@ -137,6 +203,7 @@ def test_measure_mask__smoothed_across_a_thin_shaft_reads_too_low() -> None:
     assert mask[4].sum() == 6  # the paper's diaphysis has 5-10 voxels a slice
     assert measure(fat, water, mask, smoothing=0).bmff == pytest.approx(88.0, abs=0.05)
     assert measure(fat, water, mask, smoothing=1).bmff == pytest.approx(86.6, abs=0.05)
+    assert measure(fat, water, mask, recipe="mask_aware").bmff == pytest.approx(88.0, abs=0.05)
 
 
 def test_measure_mask__smoothed_across_a_thin_cortex_reads_lower_still() -> None:

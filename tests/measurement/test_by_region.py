@@ -62,7 +62,7 @@ def test_measure__gives_what_is_declared(toy_cohort: Toy) -> None:
     validate(results, "participant", *declared)
     assert set(results.variables) == {"participant", *declared}
     assert list(results["region"].values) == list(REGIONS)
-    assert results.attrs["recipe"] == "paper"
+    assert results.attrs["recipe"] == "mask_aware"
     assert results.attrs["simulated"] is True
 
 
@@ -86,9 +86,11 @@ def test_measure__finds_the_known_fat_fraction(toy_cohort: Toy, recipe: str) -> 
     for number in (2, 4, 5):
         slabs = change(slabs, f"slab_{number}", fat=(slice(None), 600), water=(slice(None), 400))
     results = measure(slabs, masks=masks, recipe=recipe).compute()
-    np.testing.assert_allclose(results["bmff"], 60, rtol=1e-6)
-    np.testing.assert_allclose(results["bmff_ratio"], 60, rtol=1e-6)
-    np.testing.assert_allclose(results["bmff_sd"], 0, atol=1e-4)
+    # The authors' program counts slices at the slab's ends as 0 %, and these toy slabs are mostly ends.
+    if recipe != "released_code":
+        np.testing.assert_allclose(results["bmff"], 60, rtol=1e-6)
+        np.testing.assert_allclose(results["bmff_ratio"], 60, rtol=1e-6)
+        np.testing.assert_allclose(results["bmff_sd"], 0, atol=1e-4)
     np.testing.assert_allclose(results["volume"], 100 * 2 * 2 * 4.5 / 1000, rtol=1e-6)
 
 
@@ -134,7 +136,7 @@ def test_measure__carries_on_what_was_simulated(toy_cohort: Toy) -> None:
     slabs.attrs, masks.attrs = {"simulated": False, "ukb_instance": 3}, {"models_simulated": True}
     attrs = measure(slabs, masks=masks, recipe="none").attrs
     assert (attrs["simulated"], attrs["models_simulated"], attrs["ukb_instance"]) == (False, True, 3)
-    assert (attrs["recipe"], attrs["recipe_smoothing"]) == ("none", 0)
+    assert (attrs["recipe"], attrs["recipe_smoothing"], attrs["recipe_width"]) == ("none", "none", 0)
 
 
 def test_measure__tells_why_there_is_no_value(toy_cohort: Toy) -> None:
@@ -153,14 +155,16 @@ def test_measure__tells_why_there_is_no_value(toy_cohort: Toy) -> None:
     assert status_of(results, 1, "femoral_diaphysis") == ("not_attempted", "the slab is absent")
     assert status_of(results, 2, "femoral_diaphysis") == ("failed", "the zip is truncated")
     assert status_of(results, 3, "femoral_diaphysis") == ("not_attempted", "the participant has withdrawn")
-    assert status_of(results, 4, "femoral_diaphysis") == ("failed", "fat and water are zero everywhere in the mask")
+    assert status_of(results, 4, "femoral_diaphysis") == ("failed", "fat and water are zero everywhere in the slab")
     assert status_of(results, 5, "femoral_diaphysis") == ("empty", "the mask has no voxel")
 
     shaft = results.sel(region="femoral_diaphysis")
     np.testing.assert_array_equal(shaft["voxels"], [100, 0, 0, 0, 100, 0])
     np.testing.assert_array_equal(np.isnan(shaft["volume"]), [False, True, True, True, False, False])
     np.testing.assert_array_equal(shaft["measured_slab"], [5, 0, 0, 0, 0, 0])
-    assert [names_of(flags) for flags in shaft["flags"]] == [[], ["slab_absent"], ["slab_unreadable"], [], [], []]
+    assert [names_of(flags) for flags in shaft["flags"]] == [
+        [], ["slab_absent"], ["slab_unreadable"], [], ["low_signal"], []
+    ]  # fmt: skip
     # The other slabs of the same people are measured.
     assert (results["status"].drop_sel(region="femoral_diaphysis") == MEASUREMENT_STATUS["measured"]).all()
 

@@ -81,7 +81,8 @@ def test_open_masks__shows_nothing_before_the_commit(tmp_path: Path) -> None:
     from bmx.store.layout import consolidate
 
     url = str(tmp_path / "r.masks.zarr")
-    create_masks(url, eids=EIDS, shard=2, models=MODELS, attrs={"partition_size": 2})
+    by_slab = {2: ["spine"], 4: ["femoral_head", "total_hip"]}
+    create_masks(url, eids=EIDS, shard=2, regions=by_slab, models=MODELS, attrs={"partition_size": 2})
     mask = np.ones((2, 2, 46, 174, 224), np.uint8)
     drawn = xr.DataTree.from_dict({"/slab_4": xr.Dataset({"mask": (("participant", "region", "z", "y", "x"), mask)})})
     write_masks(url, drawn, start=0)
