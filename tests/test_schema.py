@@ -72,7 +72,7 @@ def test_variables__are_declared_completely() -> None:
 
 def test_variables_of__splits_the_dictionary() -> None:
     """Each variable has one place."""
-    places = ("store", "slab", "series", "masks", "results", "qc", "truth", "faults", "phenotypes")
+    places = ("store", "slab", "series", "masks", "results", "vertebrae", "qc", "truth", "faults", "phenotypes")
     assert sum(len(variables_of(place)) for place in places) == len(VARIABLES)
     assert variables_of(*places) == tuple(VARIABLES.values())
 

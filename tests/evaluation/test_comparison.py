@@ -122,7 +122,7 @@ def write_store(path: Path, lengths: dict[int, int]) -> Path:
     for row, length in enumerate(lengths.values()):
         drawn[row, 0, 2:6, 3:9, 2 : 2 + length] = 1
     models, attrs = {"femoral_diaphysis": "0" * 32}, {"partition_size": 2, "simulated": True, "models_simulated": True}
-    create_masks(str(path), eids=list(lengths), shard=2, models=models, attrs=attrs)
+    create_masks(str(path), eids=list(lengths), shard=2, regions={5: [*models]}, models=models, attrs=attrs)
     dims = ("participant", "region", "z", "y", "x")
     write_masks(str(path), xr.DataTree.from_dict({"slab_5": xr.Dataset({"mask": (dims, drawn)})}), start=0)
     consolidate(str(path))

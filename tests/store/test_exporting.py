@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_columns(url, columns)
     consolidate(url, history="now", simulated=True)
     masks = str(folder / "r.masks.zarr")
-    create_masks(masks, eids=EIDS, shard=3, models={"spine": "aa"}, attrs={"partition_size": 3})
+    create_masks(masks, eids=EIDS, shard=3, regions={2: ["spine"]}, models={"spine": "aa"}, attrs={"partition_size": 3})
     mask = zarr.open_group(masks, mode="r+", use_consolidated=False)["slab_2/mask"]
     assert isinstance(mask, zarr.Array)
     mask[0, 0, 20:24, 80:90, 100:110] = 1

@@ -93,7 +93,7 @@ def test_format__names_the_attributes_that_stores_have(tmp_path: Path, untrained
     results = run(store, tmp_path / "r.zarr", models=untrained, regions=["femoral_head"], client=threads)
     must = attributes("## Root attributes of both")
     assert set(open_results(tmp_path / "r.zarr").attrs) == set(results.attrs) == must
-    of_recipe = {"recipe", "recipe_smoothing", "recipe_meaning"}
+    of_recipe = {name for name in must if name.startswith("recipe")} | {"correction"}
     assert set(open_masks(masks_beside(tmp_path / "r.zarr")).attrs) == must - of_recipe
     files = {path.name if path.parent.name.endswith(".work") else f"{path.parent.name}/NNNNNN{path.suffix}"
              for path in Path(f"{store}.work").rglob("*") if path.is_file()}  # fmt: skip
