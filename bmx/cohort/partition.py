@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bmx.errors import ModelError
+from bmx.errors import BmxError, ModelError
 from bmx.measurement import measure
+from bmx.models.base import Models
 from bmx.models.cards import ModelCard
 from bmx.models.own import Model
+from bmx.partitions.rescue import DIED
 from bmx.partitions.work import WorkFolder
 from bmx.segmentation import segment
 from bmx.store.reading import open_store
 from bmx.store.results import write_masks
-from bmx.variables import variables_of
+from bmx.variables import SLAB_STATUS, variables_of
+
+logger = logging.getLogger(__name__)
+
+TEXT = np.dtypes.StringDType()
+_LONGEST = 300
+"""Characters of an error that are kept as a reason."""
 
 THREADS = 1
 """Threads of one CPU task: tasks run side by side, and the order of sums must not depend on the machine."""
 
 
-def run_partition(work_url: str, index: int) -> None:
+def run_partition(work_url: str, index: int, *, only: int | None = None, without: Collection[int] = ()) -> None:
     """Segment and measure the participants of one partition; reads the plan itself.
 
     `segment` and `measure` are the very verbs that a user composes by hand, computed here on one
-    partition, so that both ways give the same numbers.
+    partition, so that both ways give the same numbers. A participant whose images make them raise gets a
+    reason instead of values; if all do, it is the program that is at fault, and the error is raised.
+
+    Parameters
+    ----------
+    work_url, index : the work folder, and which partition of its plan
+    only : try this participant of the partition alone (counted from 0), and write nothing
+    without : participants of the partition (counted from 0) who killed their worker and aren't touched
     """
     import torch
 
@@ -33,19 +51,71 @@ def run_partition(work_url: str, index: int) -> None:
     work = WorkFolder(work_url)
     plan = work.read_plan()
     part = plan.partition(index)
-    options = plan.options
-    models = {name: _model(folder, digest) for name, (folder, digest) in options["models"].items()}
-    slabs = open_store(options["store"]).isel(participant=slice(part.start, part.stop))
+    models = {name: _model(folder, digest) for name, (folder, digest) in plan.options["models"].items()}
+    slabs = open_store(plan.options["store"]).isel(participant=slice(part.start, part.stop))
+    if only is not None:
+        _compute(slabs.isel(participant=slice(only, only + 1)), models, plan.options)
+        return
+    lost = dict.fromkeys(without, DIED)
+    try:
+        drawn, results = _compute(_leave_out(slabs, lost), models, plan.options)
+    except (OSError, MemoryError, BmxError):
+        raise
+    except Exception:  # whatever a participant's images can make somebody's model raise
+        lost |= _find_culprits(slabs, models, plan.options, lost)
+        if len(lost) == len(part.eids):
+            raise
+        drawn, results = _compute(_leave_out(slabs, lost), models, plan.options)
+    write_masks(plan.options["masks"], drawn, start=part.start)
+    work.write_record(index, record(results))
+    work.write_marker(index, part.digest)
+
+
+def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> tuple[xr.DataTree, xr.Dataset]:
+    """Masks and results of some participants."""
     # Inside a Dask task: a nested call to the cluster would wait for a free worker, this one, for ever.
     # Said at each call, since Dask's configuration is shared by all threads of a worker.
     here = {"scheduler": "synchronous"}
     drawn = segment(
         slabs, models=models, regions=options["regions"], neighbours=options["neighbours"], allow_simulated=True
     ).compute(**here)
-    results = measure(slabs, masks=drawn, recipe=options["recipe"]).compute(**here)
-    write_masks(options["masks"], drawn, start=part.start)
-    work.write_record(index, record(results))
-    work.write_marker(index, part.digest)
+    return drawn, measure(slabs, masks=drawn, recipe=options["recipe"]).compute(**here)
+
+
+def _find_culprits(
+    slabs: xr.DataTree, models: Models, options: Mapping[str, Any], lost: Collection[int]
+) -> dict[int, str]:
+    """Who can't be worked on, and why: each participant tried alone."""
+    found = {}
+    for row in range(slabs.sizes["participant"]):
+        if row not in lost:
+            try:
+                _compute(slabs.isel(participant=slice(row, row + 1)), models, options)
+            except Exception as exc:  # noqa: BLE001  # it becomes this participant's reason
+                found[row] = f"{type(exc).__name__}: {exc}"[:_LONGEST]
+                logger.warning("participant %d: %s", int(slabs["participant"].to_numpy()[row]), found[row])
+    return found
+
+
+def _leave_out(slabs: xr.DataTree, lost: Mapping[int, str]) -> xr.DataTree:
+    """The same slabs, those of some participants unreadable for a reason."""
+    if not lost:
+        return slabs
+    there = np.isin(np.arange(slabs.sizes["participant"]), list(lost))
+    told = np.array([lost.get(row, "") for row in range(len(there))], TEXT)
+    rows, reasons = (xr.DataArray(values, dims="participant") for values in (there, told))
+    changed = {"/": slabs.to_dataset()}
+    for name, node in slabs.children.items():
+        data = node.to_dataset(inherit=False)
+        if "slab_status" in data:
+            status, why = data["slab_status"], data["slab_reason"]
+            unreadable = status.dtype.type(SLAB_STATUS["unreadable"])
+            data = data.assign(
+                slab_status=status.where(~rows, unreadable).assign_attrs(status.attrs),
+                slab_reason=why.where(~rows, reasons).assign_attrs(why.attrs),
+            )
+        changed[f"/{name}"] = data
+    return xr.DataTree.from_dict(changed)
 
 
 def record(results: xr.Dataset) -> dict[str, np.ndarray]:

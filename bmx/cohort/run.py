@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from bmx.models.library import load_models
 from bmx.models.own import Model
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
+from bmx.partitions.rescue import rescue
 from bmx.partitions.work import WorkFolder, absolute_place, sweep_partial
 from bmx.segmentation import check_allowed, choose_regions, regions_by_slab
 from bmx.store.layout import consolidate, find_store
@@ -73,7 +75,8 @@ def run(
 
     Returns
     -------
-    Dataset, participant x region; every participant of the store has a row.
+    Dataset, participant x region; every participant of the store has a row. One whose images make a model raise, or
+    kill the process that works on them, is `failed` with that reason.
 
     Raises
     ------
@@ -120,7 +123,10 @@ def run(
     work.write_plan(plan)
     by_slab = regions_by_slab(slabs, chosen, neighbours=neighbours)
     create_masks(masks_url, eids=plan.eids, shard=plan.size, regions=by_slab, models=digests, attrs=attrs)
-    run_missing(run_partition, work, plan, client=client, workers=workers, label="run")
+    run_missing(
+        run_partition, work, plan, client=client, workers=workers, label="run",
+        rescue=partial(rescue, task=run_partition),
+    )  # fmt: skip
     work.sweep()
     sweep_partial(masks_url)
     consolidate(masks_url)

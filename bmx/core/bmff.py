@@ -196,7 +196,10 @@ def fat_statistics(
     valued = ~np.isnan(values.fat)
     ratio = ratio_of_sums(values.fat[valued], values.water[valued])
     usable = has_signal(fat, water, recipe, levels)
-    found = doubt(fat, water, measured, usable, levels=levels, native_slices=native_slices, first_slice=first_slice)
+    found = doubt(
+        fat, water, measured, usable, levels=levels, native_slices=native_slices, first_slice=first_slice,
+        end_slices=0 if recipe.missing_is_zero else recipe.end_slices,
+    )  # fmt: skip
     error = found.standard_error()
     if correct is not None:
         ratio = float(correct(np.array([ratio]), region.name)[0])

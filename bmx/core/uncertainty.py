@@ -5,7 +5,8 @@ Four causes, each seen in the image itself, are added as variances:
 - **noise**, propagated through 100·F/(F + W) for each voxel, and averaged as independent;
 - **border**: how much the value moves when the mask grows or shrinks by half a voxel in plane. That is partial volume
   and the doubt about the mask;
-- **slab ends**: how much it moves without the two slices at each end, where the other end folds over;
+- **slab ends**: how much it moves without the two slices next to each end of the slab, or next to those that are left
+  out there: the other end folds over, and what is left out may differ;
 - **reconstruction**: phases that the scanner corrects imperfectly turn some water into fat over the whole region.
   Nothing in fat and water alone shows it, so it is one number for everybody.
 
@@ -28,8 +29,8 @@ from bmx.core.noise import Levels, noise_inside
 from bmx.types import Mask
 
 _IN_PLANE = ndimage.generate_binary_structure(2, 1)[np.newaxis]
-_GHOSTED = 2
-"""Slices at each end of a slab whose value is doubted."""
+_NEXT = 2
+"""Slices at each end of a slab whose value is doubted, beyond those that are left out."""
 _FEWEST = 10
 """Voxels that a smaller mask must have for its mean to say anything."""
 
@@ -40,9 +41,9 @@ class Weights:
 
     border: float = 1.0
     """Of the change by half a voxel."""
-    ends: float = 1.1
+    ends: float = 1.0
     """Of the change without the slices at the ends."""
-    reconstruction: float = 0.26
+    reconstruction: float = 0.22
     """Percentage points."""
 
 
@@ -57,7 +58,7 @@ class Doubt(NamedTuple):
     border: float
     """Root mean square of the changes when the mask grows and shrinks by half a voxel."""
     ends: float
-    """The value, minus what it is without two slices at each end of the slab; 0 where the mask has none there."""
+    """The value, minus what it is without two slices next to each end of the slab; 0 where the mask has none there."""
 
     def standard_error(self, weights: Weights = WEIGHTS) -> float:
         """All causes together, percentage points."""
@@ -74,6 +75,7 @@ def doubt(
     levels: Levels,
     native_slices: int,
     first_slice: int = 0,
+    end_slices: int = 0,
 ) -> Doubt:
     """What may have moved the mean fat fraction of a mask.
 
@@ -85,6 +87,7 @@ def doubt(
     levels : of the whole slab
     native_slices : int, slices that were acquired
     first_slice : int, slice of the slab at which a crop starts
+    end_slices : int, slices at each end of the slab that were left out
 
     Returns
     -------
@@ -119,7 +122,7 @@ def doubt(
         change(operation(measured, _IN_PLANE)) / 2 for operation in (ndimage.binary_dilation, ndimage.binary_erosion)
     )
     numbers = np.arange(first_slice, first_slice + len(measured))
-    inner = (numbers >= _GHOSTED) & (numbers < native_slices - _GHOSTED)
+    inner = (numbers >= end_slices + _NEXT) & (numbers < native_slices - end_slices - _NEXT)
     return Doubt(
         noise=100 * noise * float(np.sqrt(slopes.sum())) / count,
         border=float(np.sqrt((grown**2 + shrunk**2) / 2)),

@@ -12,13 +12,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from distributed import Client, LocalCluster
 
+import bmx.cohort.run as cohort_run
+import bmx.ingest.beginning as beginning
 from bmx.cohort.run import run
 from bmx.partitions.work import WorkFolder
 from bmx.store.results import masks_beside
+from bmx.variables import MEASUREMENT_STATUS
+from tests.cohort.dying import mark, run_or_die
 from tests.cohorts import contents, make_store
 
 pytestmark = pytest.mark.slow
@@ -107,3 +112,18 @@ def test_run__equals_an_undisturbed_one_when_called_again(
     assert again.returncode == 0, again.stderr
     assert everything(results) == calm
     wait_until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
+
+
+def test_run__blames_only_who_kills_the_worker(
+    untrained: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three deaths of a partition, then one participant at a time: only the culprit is lost, and it says why."""
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 3)
+    store, results = make_store(tmp_path, EIDS, slabs=(4,), client=threads), tmp_path / "results.zarr"
+    mark(store, 4)
+    monkeypatch.setattr(cohort_run, "run_partition", run_or_die)
+    found = run(store, results, models=untrained, regions=["femoral_head"], workers=1).compute()
+    status, reason = found["status"][:, 0].to_numpy(), found["reason"][:, 0].to_numpy().astype(object)
+    assert np.flatnonzero(status == MEASUREMENT_STATUS["failed"]).tolist() == [4]
+    assert reason.tolist() == ["worker died" if row == 4 else "" for row in range(len(EIDS))]
+    assert np.flatnonzero(np.isnan(found["bmff"][:, 0])).tolist() == [4]

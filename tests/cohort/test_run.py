@@ -20,12 +20,14 @@ from bmx.ingest.conversion import convert
 from bmx.measurement import measure
 from bmx.models.callables import from_callable
 from bmx.models.library import load_models
+from bmx.models.own import Model
 from bmx.regions import REGIONS
 from bmx.segmentation import segment
 from bmx.store.layout import consolidate
 from bmx.store.reading import open_store
 from bmx.store.results import masks_beside, open_masks, open_results
 from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS
+from tests.cohort.dying import draw_or_raise, mark
 from tests.cohorts import assert_same_values, contents, make_store, write_models
 from tests.exams import make_exam
 from tests.networks import write_model
@@ -365,3 +367,32 @@ def test_run__takes_all_regions_whose_slab_is_there(
     assert results["region"].to_numpy().tolist() == ["femoral_diaphysis"]
     assert set(REGIONS) > set(results["region"].to_numpy().tolist())
     assert status(results) == [["measured"]] * 4
+
+
+def test_run__who_makes_the_network_raise_is_a_row_with_a_reason(
+    untrained: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One participant's images, not the program: neighbours in the partition keep their values, to the last bit."""
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 2)
+    store = make_store(tmp_path, (1000001, 1000002, 1000003), slabs=(4,), client=threads)
+    calm = run(store, tmp_path / "calm.zarr", models=untrained, regions=REGION, client=threads).compute()
+    mark(store, 1)
+    monkeypatch.setattr(Model, "draw", draw_or_raise)
+    found = run(store, tmp_path / "r.zarr", models=untrained, regions=REGION, client=threads).compute()
+    reason = "ValueError: the network met something that it can't take"
+    assert found["reason"][:, 0].to_numpy().tolist() == ["", reason, ""]
+    assert int(found["status"][1, 0]) == MEASUREMENT_STATUS["failed"]
+    xr.testing.assert_identical(found.isel(participant=[0, 2]), calm.isel(participant=[0, 2]))
+
+
+def test_run__whom_all_fail_is_an_error(
+    untrained: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad program must stop: nobody wants 100,000 rows that say the same."""
+    store = make_store(tmp_path, (1000001, 1000002), slabs=(4,), client=threads)
+    mark(store, 0)
+    mark(store, 1)
+    monkeypatch.setattr(Model, "draw", draw_or_raise)
+    with pytest.raises(ValueError, match="can't take") as raised:
+        run(store, tmp_path / "r.zarr", models=untrained, regions=REGION, client=threads)
+    assert "while doing partition" in raised.value.__notes__[-1]
