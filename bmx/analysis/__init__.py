@@ -18,11 +18,23 @@ if TYPE_CHECKING:
     from bmx.analysis.associations import associate
     from bmx.analysis.comparison import compare
     from bmx.analysis.comparison_result import Comparison
+    from bmx.analysis.contrasts import contrasts
+    from bmx.analysis.mixed import mixed
     from bmx.analysis.multiplicity import adjust
     from bmx.analysis.regression import regress
     from bmx.analysis.result import Regression
 
-__all__ = ["Associations", "Comparison", "Regression", "adjust", "associate", "compare", "regress"]
+__all__ = [
+    "Associations",
+    "Comparison",
+    "Regression",
+    "adjust",
+    "associate",
+    "compare",
+    "contrasts",
+    "mixed",
+    "regress",
+]
 
 _PLACES = {
     "Associations": "bmx.analysis.association_result",
@@ -31,6 +43,8 @@ _PLACES = {
     "adjust": "bmx.analysis.multiplicity",
     "associate": "bmx.analysis.associations",
     "compare": "bmx.analysis.comparison",
+    "contrasts": "bmx.analysis.contrasts",
+    "mixed": "bmx.analysis.mixed",
     "regress": "bmx.analysis.regression",
 }
 

@@ -42,7 +42,8 @@ def anova(fit: Regression, type: int | str = 2) -> pd.DataFrame:  # noqa: A002 -
     -------
     DataFrame
         For each term: term, df, sum_sq (of a logistic model: lr_chisq), mean_sq, statistic (F, or chi-squared),
-        p_value; then the residuals. With a robust covariance, Wald's F for type 3 alone.
+        p_value; then the residuals. With a robust covariance, Wald's F for type 3 alone; of a mixed model the same,
+        with Satterthwaite's df_residual, as R's lmerTest.
 
     Raises
     ------
@@ -53,13 +54,15 @@ def anova(fit: Regression, type: int | str = 2) -> pd.DataFrame:  # noqa: A002 -
     if number is None:
         raise AnalysisError(f"type={type!r} is not known; expected 1, 2 or 3")
     basis = basis_of(fit)
-    if fit.family == "mixed":
-        raise AnalysisError("a mixed model has no sums of squares; see bmx.analysis.contrasts")
+    if fit.family == "mixed" and number != 3:
+        raise AnalysisError("a mixed model has no sums of squares to compare; use type=3, which tests estimates")
     spec, X = _sum_coded(basis) if number == 3 else (basis.design.spec, basis.design.X)
     assert spec is not None  # a Basis is made from a formula
     assert basis.design.spec is not None
     names = {term: str(written) for term, written in zip(spec.term_slices, basis.design.spec.term_slices, strict=True)}
     terms = {term: _columns(place) for term, place in spec.term_slices.items() if str(term) != "1"}
+    if fit.family == "mixed":
+        return _by_estimates(fit, X, {names[term]: columns for term, columns in terms.items()})
     if fit.vcov != "classical":
         return _robust(fit, basis, X, {names[term]: columns for term, columns in terms.items()}, number)
     misfit, everything = _misfit(basis, X), tuple(range(X.shape[1]))
@@ -135,6 +138,36 @@ def _robust(fit: Regression, basis: Basis, X: Floats, terms: dict[str, Columns],
         wald = estimate[part] @ np.linalg.solve(covariance[np.ix_(part, part)], estimate[part]) / len(part)
         rows.append((term, float(len(part)), float(wald), float(stats.f.sf(wald, len(part), fit.df))))
     return _said(pd.DataFrame(rows, columns=["term", "df", "statistic", "p_value"]), number)
+
+
+def _by_estimates(fit: Regression, X: Floats, terms: dict[str, Columns]) -> pd.DataFrame:
+    """F of each term's estimates together, with degrees of freedom of its own (lmerTest's contestMD)."""
+    assert fit.covariance is not None
+    own = fit.design_matrix().to_numpy()
+    recode = np.linalg.lstsq(X, own, rcond=None)[0]  # the estimates under the other coding are these times ours
+    estimate, covariance = fit.terms["estimate"].to_numpy(), fit.covariance.to_numpy()
+    rows = []
+    for term, columns in terms.items():
+        rows_of_term = recode[list(columns)]
+        variance, turn = np.linalg.eigh(rows_of_term @ covariance @ rows_of_term.T)
+        apart = turn.T @ rows_of_term  # uncorrelated combinations, each with a t test of its own
+        df = fit.degrees_of_freedom(apart)
+        f = float(((apart @ estimate) ** 2 / variance).mean())
+        rest = _joint_df(df)
+        rows.append((term, float(len(columns)), rest, f, float(stats.f.sf(f, len(columns), rest))))
+    return _said(pd.DataFrame(rows, columns=["term", "df", "df_residual", "statistic", "p_value"]), 3)
+
+
+def _joint_df(df: Floats) -> float:
+    """Denominator of the F whose parts are t squared with these degrees of freedom: their expectations agree."""
+    if np.isinf(df).all():
+        return float("inf")
+    if np.ptp(df) < 1e-8 * float(df.max()):
+        return float(df.mean())
+    if (df <= 2).any():
+        return 2.0
+    expected = float((df / (df - 2)).sum())
+    return 2 * expected / (expected - len(df))
 
 
 def _said(table: pd.DataFrame, number: int) -> pd.DataFrame:

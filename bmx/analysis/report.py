@@ -181,6 +181,9 @@ def _footer(fit: Regression) -> list[str]:
             f"AIC {summary.aic:.1f}",
             f"deviance {summary.deviance:.1f} on {summary.df_residual:g} df (null {summary.null_deviance:.1f})",
         ]
+    elif fit.variances is not None:
+        between, within = (significant(float(variance) ** 0.5, 3) for variance in fit.variances)
+        parts = [f"SD between {fit.variances.index[0]}s {between}, residual {within}", f"AIC {summary.aic:.1f} (REML)"]
     else:
         # The intercept alone explains nothing; its R2 is zero but for rounding, and R shows none.
         parts = [f"adj. R2 {significant(summary.adj_r2, 2, least=2)}"] if isfinite(summary.f) else []
@@ -188,7 +191,7 @@ def _footer(fit: Regression) -> list[str]:
             f"AIC {summary.aic:.1f} (counts sigma, as R)",
             f"residual SD {significant(summary.sigma, 3)} on {summary.df_residual:g} df",
         ]
-    if fit.vcov != "classical":
+    if fit.vcov not in ("classical", "model"):
         df = f" ({fit.df:g} df)" if fit.vcov == "cluster" else ""
         parts.append(f"{fit.vcov} standard errors{df}")
     if fit.family == "gaussian" and not (fit.terms["term"] == "Intercept").any():

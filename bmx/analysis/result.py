@@ -88,6 +88,8 @@ class Regression:
     """What a reader of the table must know and would not expect."""
     df_of: Callable[[Floats], Floats] | None = None
     """Degrees of freedom of linear combinations, (m, terms) to (m,), where each has its own (Satterthwaite)."""
+    variances: pd.Series[float] | None = None
+    """Of a mixed model: that between groups, and that of the residuals."""
 
     @property
     def sample(self) -> npt.NDArray[np.int64]:

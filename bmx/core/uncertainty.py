@@ -41,7 +41,7 @@ class Weights:
 
     border: float = 1.0
     """Of the change by half a voxel."""
-    ends: float = 1.0
+    ends: float = 1.5
     """Of the change without the slices at the ends."""
     reconstruction: float = 0.22
     """Percentage points."""
