@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bmx import analysis, plot
     from bmx import quality as qc
+    from bmx.analysis.participants import flow
     from bmx.cohort.run import run
     from bmx.evaluation.comparison import evaluate
     from bmx.ingest.conversion import convert
@@ -35,6 +36,7 @@ _HOME = {
     "convert": "bmx.ingest.conversion:convert",
     "evaluate": "bmx.evaluation.comparison:evaluate",
     "export": "bmx.store.exporting:export",
+    "flow": "bmx.analysis.participants:flow",
     "ingest_report": "bmx.ingest.report:ingest_report",
     "join": "bmx.phenotypes.join:join",
     "load_models": "bmx.models.library:load_models",
@@ -58,6 +60,7 @@ __all__ = [
     "convert",
     "evaluate",
     "export",
+    "flow",
     "ingest_report",
     "join",
     "load_models",

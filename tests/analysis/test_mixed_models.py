@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from bmx.analysis.mixed import mixed
+from bmx.analysis.mixed_models import mixed
 from bmx.analysis.random_intercept import fit_random_intercept
 from bmx.errors import AnalysisError
 from bmx.variables import QC_OUTCOME

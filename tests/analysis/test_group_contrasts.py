@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bmx.analysis.contrasts import contrasts
-from bmx.analysis.mixed import mixed
+from bmx.analysis.group_contrasts import contrasts
+from bmx.analysis.mixed_models import mixed
 from bmx.analysis.multiplicity import adjust
 from bmx.analysis.regression import regress
 from bmx.analysis.result import Regression
 from bmx.errors import AnalysisError
-from tests.analysis.test_mixed import FIXTURES, long
+from tests.analysis.test_mixed_models import FIXTURES, long
 
 R = pd.read_csv(FIXTURES / "groups_contrasts.csv").fillna({"by": ""})
 
