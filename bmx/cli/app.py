@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from typing import Annotated
 
@@ -66,6 +67,8 @@ def options(
 
 def main() -> None:
     """Run the command line; an expected error is one message, a traceback only with --debug."""
+    # A batch system that is out of time ends a job as the terminal does with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except (BmxError, ValueError, ImportError, OSError) as exc:

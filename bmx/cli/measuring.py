@@ -25,6 +25,9 @@ def run(
         bool, typer.Option("--allow-simulated", help="Use models trained on simulation on images of people.")
     ] = False,
     workers: Workers = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=1, help="Seconds that one partition may take; a worker that hangs is replaced.")
+    ] = None,
 ) -> None:
     """Segment and measure everyone in a store. Call it again to go on after an interruption.
 
@@ -35,7 +38,7 @@ def run(
 
     measured = verb(
         store, results, models=models, recipe=recipe, neighbours=neighbours, allow_simulated=allow_simulated,
-        workers=workers,
+        workers=workers, timeout=timeout,
     )  # fmt: skip
     typer.echo(quality.counts(quality.flag(measured)).to_string())
 

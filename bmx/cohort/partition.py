@@ -15,7 +15,7 @@ from bmx.measurement import measure
 from bmx.models.base import Models
 from bmx.models.cards import ModelCard
 from bmx.models.own import Model
-from bmx.partitions.rescue import DIED
+from bmx.partitions.rescue import NOBODY
 from bmx.partitions.work import WorkFolder
 from bmx.segmentation import segment
 from bmx.store.reading import open_store
@@ -32,7 +32,7 @@ THREADS = 1
 """Threads of one CPU task: tasks run side by side, and the order of sums must not depend on the machine."""
 
 
-def run_partition(work_url: str, index: int, *, only: int | None = None, without: Collection[int] = ()) -> None:
+def run_partition(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
     """Segment and measure the participants of one partition; reads the plan itself.
 
     `segment` and `measure` are the very verbs that a user composes by hand, computed here on one
@@ -43,7 +43,7 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
     ----------
     work_url, index : the work folder, and which partition of its plan
     only : try this participant of the partition alone (counted from 0), and write nothing
-    without : participants of the partition (counted from 0) who killed their worker and aren't touched
+    without : participants of the partition (counted from 0) who aren't touched, and why
     """
     import torch
 
@@ -56,7 +56,7 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
     if only is not None:
         _compute(slabs.isel(participant=slice(only, only + 1)), models, plan.options)
         return
-    lost = dict.fromkeys(without, DIED)
+    lost = dict(without)
     try:
         drawn, results = _compute(_leave_out(slabs, lost), models, plan.options)
     except (OSError, MemoryError, BmxError):
@@ -91,6 +91,8 @@ def _find_culprits(
         if row not in lost:
             try:
                 _compute(slabs.isel(participant=slice(row, row + 1)), models, options)
+            except (OSError, MemoryError, BmxError):
+                raise
             except Exception as exc:  # noqa: BLE001  # it becomes this participant's reason
                 found[row] = f"{type(exc).__name__}: {exc}"[:_LONGEST]
                 logger.warning("participant %d: %s", int(slabs["participant"].to_numpy()[row]), found[row])

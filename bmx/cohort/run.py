@@ -54,6 +54,7 @@ def run(
     allow_simulated: bool = False,
     client: Client | None = None,
     workers: int | None = None,
+    timeout: float | None = None,
 ) -> xr.Dataset:
     """Segment and measure all participants; give the lazy results Dataset.
 
@@ -72,11 +73,12 @@ def run(
     masks : where the masks go; by default `something.masks.zarr` beside the results
     allow_simulated : use models trained on simulated anatomy on images of people all the same
     client, workers : Dask client to work on (default: the active one), or the number of local processes
+    timeout : seconds that one partition may take; a worker that takes longer is killed and replaced
 
     Returns
     -------
-    Dataset, participant x region; every participant of the store has a row. One whose images make a model raise, or
-    kill the process that works on them, is `failed` with that reason.
+    Dataset, participant x region; every participant of the store has a row. One whose images make a model raise, kill
+    the process that works on them or block it beyond `timeout`, is `failed` with that reason.
 
     Raises
     ------
@@ -125,7 +127,7 @@ def run(
     create_masks(masks_url, eids=plan.eids, shard=plan.size, regions=by_slab, models=digests, attrs=attrs)
     run_missing(
         run_partition, work, plan, client=client, workers=workers, label="run",
-        rescue=partial(rescue, task=run_partition),
+        rescue=partial(rescue, task=run_partition, timeout=timeout), timeout=timeout,
     )  # fmt: skip
     work.sweep()
     sweep_partial(masks_url)

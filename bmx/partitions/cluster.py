@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from bmx.errors import BmxError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster, Nanny
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,9 @@ _PROFILE = "distributed.worker.profile.enabled"
 _KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**25}
 """Bytes. Dask has workers give every freed array back to the system at once; asking for the pages of the next one
 again took more than half of the time of a simulation."""
+
+_END_S = 5.0
+"""Then a worker is killed that doesn't end."""
 
 
 @contextmanager
@@ -65,6 +69,7 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
                 processes=True,
                 memory_limit=MEMORY_LIMIT // count,
                 dashboard_address=":0",  # a port that is free, whatever else runs here
+                preload=["bmx.partitions.preload"],
                 # A killed worker is restarted and its task done again: no reason to alarm anyone.
                 silence_logs=logging.ERROR,
             )
@@ -74,7 +79,23 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
             "`if __name__ == '__main__':`, because every worker process reads the script anew"
         ) from exc
     with cluster, Client(cluster) as made:
-        yield made
+        try:
+            yield made
+        except BaseException:
+            _end_workers(cluster)
+            raise
+
+
+def _end_workers(cluster: LocalCluster) -> None:
+    """Wait for no task that is under way, as closing a cluster does: it will be done again."""
+    cluster.sync(_end, list(cluster.workers.values()))
+
+
+async def _end(nannies: list[Nanny]) -> None:
+    for nanny in nannies:
+        nanny.close_gracefully()  # or it would start another worker
+    ends = (nanny.process.kill(timeout=_END_S, executor_wait=False) for nanny in nannies if nanny.process is not None)
+    await asyncio.gather(*ends, return_exceptions=True)
 
 
 def worker_count(client: Client | None = None, *, workers: int | None = None) -> int:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from bmx.errors import BmxError
 from bmx.partitions.cluster import dask_client
 from bmx.partitions.plan import Partition, Plan
-from bmx.partitions.work import WorkFolder
+from bmx.partitions.watchdog import refuse_unguarded, time_limit
+from bmx.partitions.work import WorkFolder, say_what_to_do
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -33,6 +34,7 @@ def run_missing(
     label: str,
     only: range | None = None,
     rescue: Task | None = None,
+    timeout: float | None = None,
 ) -> int:
     """Submit one task for each partition without a done-marker, and wait for all of them.
 
@@ -56,6 +58,8 @@ def run_missing(
         Leave the partitions alone that aren't in here.
     rescue : callable of (work_url, index), optional
         Done instead of `task` for a partition that killed its worker again and again, see `bmx.partitions.rescue`.
+    timeout : float, optional
+        Seconds that one partition may take. A worker that takes longer is killed, as often as others that die.
 
     Returns
     -------
@@ -65,10 +69,12 @@ def run_missing(
     Raises
     ------
     BmxError
-        If a partition killed its worker again and again, and there is no rescue.
+        If a partition killed its worker again and again, and there is no rescue, or if the scheduler is gone.
     Exception
         The first exception of a task, with a note that names its partition. What other
         partitions finished stays done.
+    KeyboardInterrupt
+        As it came; the log says how much is done.
     """
     wanted = range(len(plan)) if only is None else only
     missing = [index for index in work.missing(plan) if index in wanted]
@@ -77,16 +83,30 @@ def run_missing(
         return 0
     logger.info("%s: %d of %d partitions to do", label, len(missing), len(plan))
     parts = [plan.partition(index) for index in missing]
-    with dask_client(client, workers=workers) as active:
-        killers = _submit_and_wait(active, task, work, parts, label=label, may_kill=rescue is not None)
-        if rescue is not None and killers:
-            logger.warning("%s: %d partitions killed their workers, trying participants alone", label, len(killers))
-            _submit_and_wait(active, rescue, work, killers, label=f"{label}, one by one")
+    try:
+        with dask_client(client, workers=workers) as active:
+            killers = _submit_and_wait(
+                active, task, work, parts, label=label, may_kill=rescue is not None, timeout=timeout
+            )
+            if rescue is not None and killers:
+                logger.warning("%s: %d partitions killed their workers, trying participants alone", label, len(killers))
+                _submit_and_wait(active, rescue, work, killers, label=f"{label}, one by one")
+    except KeyboardInterrupt:
+        done = len(plan) - len(work.missing(plan))
+        logger.warning("%s: stopped; %d of %d partitions are done, call it again to go on", label, done, len(plan))
+        raise
     return len(missing)
 
 
 def _submit_and_wait(
-    client: Client, task: Task, work: WorkFolder, parts: list[Partition], *, label: str, may_kill: bool = False
+    client: Client,
+    task: Task,
+    work: WorkFolder,
+    parts: list[Partition],
+    *,
+    label: str,
+    may_kill: bool = False,
+    timeout: float | None = None,
 ) -> list[Partition]:
     """Do these partitions; give those that killed their workers, if they may."""
     from distributed import as_completed
@@ -95,7 +115,9 @@ def _submit_and_wait(
 
     call = uuid.uuid4().hex  # two calls must not share keys: Dask would take the first one's results
     futures = {
-        client.submit(_logged, task, work.url, part.index, key=f"{label}-{part.index}-{call}", pure=False): part
+        client.submit(
+            _logged, task, work.url, part.index, timeout=timeout, key=f"{label}-{part.index}-{call}", pure=False
+        ): part
         for part in parts
     }
     killers: list[Partition] = []
@@ -114,10 +136,13 @@ def _submit_and_wait(
     return killers
 
 
-def _logged(task: Task, work_url: str, index: int) -> None:
+def _logged(task: Task, work_url: str, index: int, *, timeout: float | None) -> None:
     """Do a partition, and note what it took; a later forecast looks there."""
+    if timeout is not None:
+        refuse_unguarded()
     began = time.perf_counter()
-    task(work_url, index)
+    with time_limit(timeout):
+        task(work_url, index)
     took = {"seconds": round(time.perf_counter() - began, 3)}
     WorkFolder(work_url).write_file(log_name(index), json.dumps(took).encode())
 
@@ -136,6 +161,7 @@ def _killed(future: Any) -> bool:
 def _check(future: Any, part: Partition) -> None:
     """Raise what became of a failed task, naming its partition."""
     from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
 
     where = f"partition {part.index} (participants {part.eids[0]} to {part.eids[-1]}, {len(part.eids)} in all)"
     try:
@@ -145,6 +171,11 @@ def _check(future: Any, part: Partition) -> None:
             f"{where} killed its worker again and again, most likely for want of memory; "
             "give the workers more, or use smaller partitions"
         ) from exc
+    except FutureCancelledError as exc:
+        raise BmxError(
+            "the Dask scheduler is gone, and with it all tasks; start a cluster and call again: what is done stays done"
+        ) from exc
     except Exception as exc:
         exc.add_note(f"while doing {where}")
+        say_what_to_do(exc)
         raise

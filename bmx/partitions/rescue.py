@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from bmx.errors import BmxError
@@ -18,6 +22,14 @@ logger = logging.getLogger(__name__)
 
 DIED = "worker died"
 """Reason of a participant whose images can't be worked on without killing the process."""
+
+HUNG = "worker hung"
+"""Reason of a participant whose images take longer than one partition may."""
+
+NOBODY: Mapping[int, str] = MappingProxyType({})
+"""Leaves out none."""
+
+_ORPHAN_LOOKS_S = 1.0
 
 _LAST_WORDS = 2000
 """Characters of a child's error to show."""
@@ -29,13 +41,15 @@ class SparingTask(Protocol):
     __module__: str
     __qualname__: str
 
-    def __call__(self, work_url: str, index: int, *, only: int | None = None, without: Sequence[int] = ()) -> Any:
-        """Do partition `index`; with `only`, try this one participant and write nothing."""
+    def __call__(
+        self, work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY
+    ) -> Any:
+        """Do partition `index`; with `only`, try this one participant and write nothing; `without` says why."""
         ...
 
 
-def rescue(work_url: str, index: int, *, task: SparingTask) -> None:
-    """Find who kills the workers of a partition, and do the partition without them.
+def rescue(work_url: str, index: int, *, task: SparingTask, timeout: float | None = None) -> None:
+    """Find who kills or blocks the workers of a partition, and do the partition without them.
 
     Nothing is done in this process: were it to die, Dask would blame the next partition.
 
@@ -43,6 +57,7 @@ def rescue(work_url: str, index: int, *, task: SparingTask) -> None:
     ----------
     work_url, index : the work folder, and which partition of its plan
     task : what kills its worker
+    timeout : seconds that a partition may take, and a participant alone
 
     Raises
     ------
@@ -50,10 +65,23 @@ def rescue(work_url: str, index: int, *, task: SparingTask) -> None:
         If the partition dies even so: then it isn't a participant that is at fault.
     """
     part = WorkFolder(work_url).read_plan().partition(index)
-    died = [row for row in range(len(part.eids)) if _ends_by_signal(_child(task, work_url, index, "--only", row))]
-    for row in died:
-        logger.warning("participant %d: %s", part.eids[row], DIED)
-    ended = _child(task, work_url, index, "--without", *died)
+    lost: dict[int, str] = {}
+    for row, eid in enumerate(part.eids):
+        try:
+            ended = _child(task, work_url, index, "--only", row, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            lost[row] = HUNG
+        else:
+            if _ends_by_signal(ended):
+                lost[row] = DIED
+        if row in lost:
+            logger.warning("participant %d: %s", eid, lost[row])
+    try:
+        ended = _child(task, work_url, index, "--without", json.dumps(lost), timeout=timeout)
+    except subprocess.TimeoutExpired as exc:
+        raise BmxError(
+            f"partition {index} takes longer than {timeout:g} s, but no participant does so alone; allow more time"
+        ) from exc
     if _ends_by_signal(ended):
         raise BmxError(
             f"partition {index} killed its worker again and again, but no participant does so alone; most likely "
@@ -63,7 +91,9 @@ def rescue(work_url: str, index: int, *, task: SparingTask) -> None:
         raise BmxError(f"partition {index} failed in a process of its own:\n{ended.stderr[-_LAST_WORDS:]}")
 
 
-def _child(task: SparingTask, work_url: str, index: int, *words: object) -> subprocess.CompletedProcess[str]:
+def _child(
+    task: SparingTask, work_url: str, index: int, *words: object, timeout: float | None
+) -> subprocess.CompletedProcess[str]:
     # Not multiprocessing: a worker of Dask is a daemon there, and may have no children.
     function = f"{task.__module__}:{task.__qualname__}"
     command = [sys.executable, "-m", __name__, function, work_url, index, *words]
@@ -73,6 +103,7 @@ def _child(task: SparingTask, work_url: str, index: int, *words: object) -> subp
         capture_output=True,
         text=True,
         check=False,
+        timeout=timeout,
     )
 
 
@@ -82,15 +113,22 @@ def _ends_by_signal(ended: subprocess.CompletedProcess[str]) -> bool:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run a task as the words of a command line say it: `module:function url index --without 1 2`."""
-    function, work_url, index, *rest = words
+    """Run a task as the words of a command line say it: `module:function url index --without '{"1": "died"}'`."""
+    function, work_url, index, option, value = words
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     module, _, name = function.partition(":")
     task: SparingTask = getattr(importlib.import_module(module), name)
-    option, rows = rest[0], [int(word) for word in rest[1:]]
     if option == "--only":
-        task(work_url, int(index), only=rows[0])
+        task(work_url, int(index), only=int(value))
     else:
-        task(work_url, int(index), without=rows)
+        task(work_url, int(index), without={int(row): reason for row, reason in json.loads(value).items()})
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after the worker that started it: what hangs here would stay for ever."""
+    while os.getppid() == parent:
+        time.sleep(_ORPHAN_LOOKS_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

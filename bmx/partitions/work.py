@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 SUFFIX = ".work"
 _PARTIAL = ".partial"
 _PLAN_FORMAT = 1
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR}
 """Errors that say that a place is the wrong one: no permission, a read-only disk, a file where a folder should be."""
 
@@ -208,6 +209,15 @@ def writing_to(place: str) -> Iterator[None]:
         if exc.errno not in _NO_PLACE:
             raise
         raise StoreError(f"cannot write {place}: {exc.strerror}; choose another place for the store") from exc
+
+
+def say_what_to_do(exc: BaseException) -> None:
+    """Add a note to the error of a disk that is full, or can't be written to."""
+    number = exc.errno if isinstance(exc, OSError) else None
+    if number in _FULL:
+        exc.add_note("the disk is full: make space and call again, what is done stays done")
+    elif number in _NO_PLACE:
+        exc.add_note("this place can't be written to: make it writable and call again, what is done stays done")
 
 
 def sweep_partial(url: str) -> None:

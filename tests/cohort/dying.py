@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,6 +15,7 @@ import zarr
 
 from bmx.cohort import partition
 from bmx.models.own import Model
+from bmx.partitions.rescue import NOBODY
 
 MARK = 4093
 """A value of the first voxel that only one participant has."""
@@ -45,7 +47,35 @@ def draw_or_die(model: Model, fat: Any, *others: Any, **options: Any) -> Any:
 ORIGINAL = Model.draw
 
 
-def run_or_die(work_url: str, index: int, *, only: int | None = None, without: Collection[int] = ()) -> None:
+def draw_or_hang(model: Model, fat: Any, *others: Any, **options: Any) -> Any:
+    """As the model draws, but never to an end at the mark."""
+    while int(np.asarray(fat)[0, 0, 0]) == MARK:
+        time.sleep(1)
+    return ORIGINAL(model, fat, *others, **options)
+
+
+def draw_and_swell(model: Model, fat: Any, *others: Any, **options: Any) -> Any:
+    """As the model draws, with 2 GB that are held for a while."""
+    held = np.ones(2**28)
+    time.sleep(1)
+    assert held[-1] == 1
+    return ORIGINAL(model, fat, *others, **options)
+
+
+def run_or_die(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
     """`run_partition` with a model that kills its process at the mark."""
     with mock.patch.object(Model, "draw", draw_or_die):
+        partition.run_partition(work_url, index, only=only, without=without)
+
+
+def run_or_hang(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
+    """`run_partition` with a model that blocks its process at the mark."""
+    with mock.patch.object(Model, "draw", draw_or_hang):
+        partition.run_partition(work_url, index, only=only, without=without)
+
+
+def run_or_swell(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
+    """`run_partition` with a model that takes much memory in the second partition."""
+    draw = draw_and_swell if index == 1 else ORIGINAL
+    with mock.patch.object(Model, "draw", draw):
         partition.run_partition(work_url, index, only=only, without=without)
