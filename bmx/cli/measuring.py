@@ -24,6 +24,9 @@ def run(
     allow_simulated: Annotated[
         bool, typer.Option("--allow-simulated", help="Use models trained on simulation on images of people.")
     ] = False,
+    beside: Annotated[
+        bool, typer.Option("--beside", help="If RESULTS was made with other models or options, write beside it.")
+    ] = False,
     workers: Workers = None,
     timeout: Annotated[
         float | None, typer.Option(min=1, help="Seconds that one partition may take; a worker that hangs is replaced.")
@@ -37,8 +40,8 @@ def run(
     from bmx.cohort.run import run as verb
 
     measured = verb(
-        store, results, models=models, recipe=recipe, neighbours=neighbours, allow_simulated=allow_simulated,
-        workers=workers, timeout=timeout,
+        store, results, models=models, recipe=recipe, neighbours=neighbours,
+        allow_simulated=allow_simulated, beside=beside, workers=workers, timeout=timeout,
     )  # fmt: skip
     typer.echo(quality.counts(quality.flag(measured)).to_string())
 

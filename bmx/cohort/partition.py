@@ -67,7 +67,8 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
             raise
         drawn, results = _compute(_leave_out(slabs, lost), models, plan.options)
     write_masks(plan.options["masks"], drawn, start=part.start)
-    work.write_record(index, record(results))
+    digests = slabs["source_digest"].to_numpy().astype(object).astype(str)
+    work.write_record(index, record(results) | {"source_digest": digests})
     work.write_marker(index, part.digest)
 
 

@@ -9,11 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fsspec
 import xarray as xr
 
 from bmx.cohort.partition import THREADS, run_partition
-from bmx.errors import ModelError, StoreError
+from bmx.cohort.places import check_place, choose_place, parameters_digest
+from bmx.errors import ModelError
 from bmx.measurement import DEFAULT_RECIPE, ORIGIN, get_recipe
 from bmx.models.base import Models, RegionModel
 from bmx.models.library import load_models
@@ -23,18 +23,9 @@ from bmx.partitions.plan import Plan
 from bmx.partitions.rescue import rescue
 from bmx.partitions.work import WorkFolder, absolute_place, sweep_partial
 from bmx.segmentation import check_allowed, choose_regions, regions_by_slab
-from bmx.store.layout import consolidate, find_store
+from bmx.store.layout import consolidate
 from bmx.store.reading import open_store
-from bmx.store.results import (
-    MASKS_FORMAT,
-    RESULTS_FORMAT,
-    VERSION,
-    create_masks,
-    masks_beside,
-    open_results,
-    write_results,
-)
-from bmx.store.withdrawal import is_tombstone
+from bmx.store.results import create_masks, masks_beside, open_results, write_results
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -51,6 +42,7 @@ def run(
     recipe: str = DEFAULT_RECIPE,
     neighbours: bool = True,
     masks: str | Path | None = None,
+    beside: bool = False,
     allow_simulated: bool = False,
     client: Client | None = None,
     workers: int | None = None,
@@ -71,6 +63,7 @@ def run(
     recipe : how fat fraction is computed, see `bmx.measure`
     neighbours : look for a region beside its slab where it leaves that, see `bmx.segment`
     masks : where the masks go; by default `something.masks.zarr` beside the results
+    beside : if `results` holds a run of other models or another recipe, write to `something-<digest>.zarr` beside it
     allow_simulated : use models trained on simulated anatomy on images of people all the same
     client, workers : Dask client to work on (default: the active one), or the number of local processes
     timeout : seconds that one partition may take; a worker that takes longer is killed and replaced
@@ -88,27 +81,28 @@ def run(
         If a region has no model or its slab is not in the store, a model trained on simulation meets a store that
         isn't simulated, or a model isn't of bmx: `segment` takes those.
     """
-    url, target = absolute_place(store), absolute_place(results)
+    url = absolute_place(store)
     slabs = open_store(url)
     chosen = choose_regions(slabs, regions)
     found = load_models(models, regions=tuple(chosen))
     check_allowed(slabs, found, allow_simulated=allow_simulated)
+    options: dict[str, Any] = {
+        "store": url,
+        "regions": chosen,
+        "models": {name: [absolute_place(model.folder), model.digest] for name, model in _folders(found).items()},
+        "recipe": get_recipe(recipe).name,
+        "neighbours": neighbours,
+        "bmx_version": version("bmx"),
+    }
+    target = choose_place(absolute_place(results), options, beside=beside)
     masks_url = absolute_place(masks) if masks is not None else masks_beside(target)
     plan = Plan(
         eids=tuple(slabs["participant"].to_numpy().tolist()),
         size=int(slabs.attrs["partition_size"]),
-        options={
-            "store": url,
-            "masks": masks_url,
-            "regions": chosen,
-            "models": {name: [absolute_place(model.folder), model.digest] for name, model in _folders(found).items()},
-            "recipe": get_recipe(recipe).name,
-            "neighbours": neighbours,
-            "bmx_version": version("bmx"),
-        },
+        options=options | {"masks": masks_url},
     )
     work = WorkFolder.beside(target)
-    exists = _check_place(work, plan, target, masks_url)
+    exists = check_place(work, plan, target, masks_url)
     if exists and work.is_finished(plan) and not work.missing(plan):
         logger.info("run: %s is finished, nothing to do", target)
         return open_results(target)
@@ -118,6 +112,7 @@ def run(
         "source": url.rstrip("/").rpartition("/")[2],
         "partition_size": plan.size,
         "bmx_version": version("bmx"),
+        "parameters": parameters_digest(options),
         "threads": THREADS,
         "models_simulated": any(model.simulated for model in found.values()),
     }
@@ -154,55 +149,3 @@ def _folders(models: Mapping[str, RegionModel]) -> dict[str, Model]:
             "draw its masks with bmx.segment(slabs, models=...) and measure them with bmx.measure(slabs, masks=...)"
         )
     return found
-
-
-def _check_place(work: WorkFolder, plan: Plan, target: str, masks_url: str) -> bool:
-    """Say whether the results are there; refuse places that hold anything but an earlier call of this very run."""
-    results = find_store(target, RESULTS_FORMAT, VERSION)
-    masks = find_store(masks_url, MASKS_FORMAT, VERSION)
-    if not work.has_plan():
-        # Nothing is written over that this run has not made, whatever it is.
-        if taken := [place for place in (target, masks_url) if _something_at(place)]:
-            raise StoreError(
-                f"{taken[0]} exists, but {work.url} does not, which would say how it was made; "
-                "write to another place, or delete it first"
-            )
-        return False
-    before = work.read_plan()
-    _refuse_other_run(before, plan, target)
-    if masks is None and len(work.missing(before)) < len(before):
-        raise StoreError(f"{masks_url} is gone, but {work.url} says that it was made; delete that folder to start anew")
-    return results is not None
-
-
-def _something_at(place: str) -> bool:
-    fs, path = fsspec.core.url_to_fs(place)
-    return bool(fs.exists(path))
-
-
-def _refuse_other_run(before: Plan, now: Plan, target: str) -> None:
-    """Values made in different ways must never stand in one results store; participants may be added."""
-    then, wanted = _what_decides(before), _what_decides(now)
-    problems = [
-        f"{name}: was {then.get(name)}, asked for {wanted[name]}" for name in wanted if then.get(name) != wanted[name]
-    ]
-    if before.size != now.size or before.eids != now.eids[: len(before.eids)]:
-        gone = sum(is_tombstone(eid) and eid != old for old, eid in zip(before.eids, now.eids, strict=False))
-        problems.append(
-            f"participants: {gone} participants were withdrawn from the store and are still in the results; call "
-            "bmx.withdraw with these results"
-            if gone
-            else "participants: the store no longer holds them in the same order"
-        )
-    if problems:
-        raise StoreError(
-            f"{target} holds another run. {'; '.join(problems)}. "
-            "Write to another place, or delete it together with its masks and its .work folder"
-        )
-
-
-def _what_decides(plan: Plan) -> dict[str, Any]:
-    """What the values depend on, by the words of a message; models may lie elsewhere if their weights are the same."""
-    options = dict(plan.options)
-    digests = {f"model of {name}": digest for name, (_, digest) in options.pop("models", {}).items()}
-    return {**options, **digests}

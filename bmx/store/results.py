@@ -93,7 +93,8 @@ def write_results(
         "erosion": [get_region(name).erosion for name in regions],
         "model": [models[name] for name in regions],
     }
-    for variable in variables_of("results"):
+    source = [VARIABLES["source_digest"]] if all("source_digest" in record for record in records) else []
+    for variable in (*variables_of("results"), *source):
         if variable.name in of_region:
             dtype = object if variable.dtype == "string" else variable.dtype
             values = np.array(of_region[variable.name], dtype=dtype)

@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_run__is_measure_of_segment(store: Path, finished: Path, untrained: Path
     slabs, results = open_store(store), open_results(finished)
     masks = segment(slabs, models=untrained, regions=REGION).compute(scheduler="synchronous")
     by_hand = measure(slabs, masks=masks).compute(scheduler="synchronous")
-    assert_same_values(results, by_hand)
+    assert_same_values(results.drop_vars("source_digest"), by_hand)
     assert by_hand.attrs.items() <= results.attrs.items()
     stored = open_masks(masks_of(finished))
     np.testing.assert_array_equal(stored["slab_4/mask"], masks["slab_4/mask"])
@@ -109,7 +110,10 @@ def test_run__says_what_made_it(store: Path, finished: Path, untrained: Path) ->
     }
     assert expected.items() <= results.attrs.items()
     assert results["model"].to_numpy().tolist() == [load_models(untrained)[name].digest for name in REGION]
+    assert results["source_digest"].to_numpy().tolist() == open_store(store)["source_digest"].to_numpy().tolist()
+    assert all(results["source_digest"].to_numpy())
     masks = open_masks(masks_of(finished))
+    assert masks.attrs["parameters"] == results.attrs["parameters"]
     assert masks.attrs["bmx_format"] == "bmx-masks"
     assert (masks.attrs["simulated"], masks.attrs["models_simulated"]) == (True, True)
 
@@ -253,7 +257,8 @@ def test_run__refuses_another_recipe_or_model_for_the_same_results(
 ) -> None:
     """Values that were made in two ways must never stand in one column."""
     with pytest.raises(
-        StoreError, match=r"holds another run\. recipe: was mask_aware, asked for none\. Write to another"
+        StoreError,
+        match=r"holds another run\. recipe: was mask_aware, asked for none\. Write to another place, or beside it",
     ):
         run(store, finished, models=untrained, regions=REGION, recipe="none", client=threads)
     write_model(tmp_path / "head", "femoral_head", seed=1)
@@ -263,6 +268,25 @@ def test_run__refuses_another_recipe_or_model_for_the_same_results(
         run(store, finished, models=untrained, client=threads)
     with pytest.raises(ValueError, match=r"no recipe is called 'papper'.*did you mean paper"):
         run(store, tmp_path / "r.zarr", models=untrained, regions=REGION, recipe="papper", client=threads)
+
+
+def test_run__writes_another_recipe_beside_if_asked(
+    store: Path, finished: Path, untrained: Path, tmp_path: Path, threads: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Named by its parameters, so that a second call finds it again; the first results stay as they are."""
+    before = everything(finished)
+    how: dict[str, Any] = {"models": untrained, "regions": REGION, "beside": True, "client": threads}
+    other = run(store, finished, recipe="none", **how)
+    place = finished.with_name(f"{finished.stem}-{other.attrs['parameters'][:8]}.zarr")
+    assert f"holds a run of other parameters, this one goes to {place}" in caplog.text
+    assert other.attrs["recipe"] == open_results(place).attrs["recipe"] == "none"
+    assert masks_of(place).exists()
+    assert everything(finished) == before
+    with caplog.at_level(logging.INFO, logger="bmx"):
+        run(store, finished, recipe="none", **how)
+        run(store, finished, **how)
+    assert f"run: {place} is finished, nothing to do" in caplog.text
+    assert f"run: {finished} is finished, nothing to do" in caplog.text
 
 
 def test_run__the_same_models_may_lie_elsewhere(
