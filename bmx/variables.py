@@ -140,6 +140,10 @@ _DECLARED: tuple[Variable, ...] = (
     Variable("series_reason", ("series",), "string", "", "why it was used or not", "series"),
     # masks, one slab
     Variable("mask", ("participant", "region", "z", "y", "x"), "uint8", "1", "1 inside the region", "masks"),
+    Variable(
+        "swap", _IMAGE, "uint8", "1", "1 where fat and water are exchanged, and are measured exchanged back", "masks"
+    ),
+    Variable("swap_suspected", _PERSON, "bool", "1", "whether something else may be exchanged in this slab", "masks"),
     # results
     Variable("region", ("region",), "string", "", "bone marrow region", "results"),
     _percent("bmff", "mean dual-echo bone marrow fat fraction inside the eroded mask"),

@@ -21,6 +21,9 @@ def run(
     neighbours: Annotated[
         bool, typer.Option(help="Look for a region in the slabs beside its own where it leaves that.")
     ] = True,
+    swaps: Annotated[
+        bool, typer.Option(help="Find where fat and water are exchanged, and measure them exchanged back.")
+    ] = True,
     allow_simulated: Annotated[
         bool, typer.Option("--allow-simulated", help="Use models trained on simulation on images of people.")
     ] = False,
@@ -40,7 +43,7 @@ def run(
     from bmx.cohort.run import run as verb
 
     measured = verb(
-        store, results, models=models, recipe=recipe, neighbours=neighbours,
+        store, results, models=models, recipe=recipe, neighbours=neighbours, swaps=swaps,
         allow_simulated=allow_simulated, beside=beside, workers=workers, timeout=timeout,
     )  # fmt: skip
     typer.echo(quality.counts(quality.flag(measured)).to_string())

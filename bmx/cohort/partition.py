@@ -78,7 +78,12 @@ def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> 
     # Said at each call, since Dask's configuration is shared by all threads of a worker.
     here = {"scheduler": "synchronous"}
     drawn = segment(
-        slabs, models=models, regions=options["regions"], neighbours=options["neighbours"], allow_simulated=True
+        slabs,
+        models=models,
+        regions=options["regions"],
+        neighbours=options["neighbours"],
+        swaps=options["swaps"],
+        allow_simulated=True,
     ).compute(**here)
     return drawn, measure(slabs, masks=drawn, recipe=options["recipe"]).compute(**here)
 

@@ -41,6 +41,7 @@ def run(
     regions: Sequence[str] | None = None,
     recipe: str = DEFAULT_RECIPE,
     neighbours: bool = True,
+    swaps: bool = True,
     masks: str | Path | None = None,
     beside: bool = False,
     allow_simulated: bool = False,
@@ -62,6 +63,7 @@ def run(
     regions : which to measure; by default all whose slab is in the store
     recipe : how fat fraction is computed, see `bmx.measure`
     neighbours : look for a region beside its slab where it leaves that, see `bmx.segment`
+    swaps : find where fat and water are exchanged, and measure them exchanged back, see `bmx.segment`
     masks : where the masks go; by default `something.masks.zarr` beside the results
     beside : if `results` holds a run of other models or another recipe, write to `something-<digest>.zarr` beside it
     allow_simulated : use models trained on simulated anatomy on images of people all the same
@@ -92,6 +94,7 @@ def run(
         "models": {name: [absolute_place(model.folder), model.digest] for name, model in _folders(found).items()},
         "recipe": get_recipe(recipe).name,
         "neighbours": neighbours,
+        "swaps": swaps,
         "bmx_version": version("bmx"),
     }
     target = choose_place(absolute_place(results), options, beside=beside)
@@ -119,7 +122,7 @@ def run(
     digests = {name: model.digest for name, model in found.items()}
     work.write_plan(plan)
     by_slab = regions_by_slab(slabs, chosen, neighbours=neighbours)
-    create_masks(masks_url, eids=plan.eids, shard=plan.size, regions=by_slab, models=digests, attrs=attrs)
+    create_masks(masks_url, eids=plan.eids, shard=plan.size, regions=by_slab, models=digests, swaps=swaps, attrs=attrs)
     run_missing(
         run_partition, work, plan, client=client, workers=workers, label="run",
         rescue=partial(rescue, task=run_partition, timeout=timeout), timeout=timeout,

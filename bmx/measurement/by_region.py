@@ -17,7 +17,7 @@ from bmx.measurement.one_slab import choose_slab
 from bmx.regions import Region, get_region
 from bmx.schema import conform, validate
 from bmx.types import Affine, IntVolume
-from bmx.variables import MEASUREMENT_STATUS, VARIABLES, variables_of
+from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, VARIABLES, variables_of
 
 ORIGIN = ("ukb_field", "ukb_instance", "simulated", "models_simulated")
 """Attributes of slabs and masks that the results carry on."""
@@ -39,7 +39,8 @@ def measure(
     masks : DataTree
         Of the same participants in the same order; each child holds the `mask` of some regions, perhaps
         `model (region)`, the digest of what drew them, and `confidence (participant, region)`. A region may stand in
-        several slabs, if each participant has its mask in one of them.
+        several slabs, if each participant has its mask in one of them. Where there is a `swap`, fat and water are
+        measured exchanged.
     recipe : "mask_aware", "paper", "released_code", "none", or a `bmx.core.recipes.Recipe`
         All erode in plane by one voxel, the diaphysis not at all. "mask_aware" averages fat and water over those
         nearest neighbours that are measured, too, and gives voxels without signal no value. "paper" averages over all
@@ -94,6 +95,10 @@ def _measure_slab(
     """Results of the regions whose masks lie in one slab."""
     slab, drawn = slab.chunk(dict.fromkeys(GRID, -1)), drawn.chunk(dict.fromkeys(("region", *GRID), -1))
     regions = [get_region(str(name)) for name in drawn["region"].values]
+    if "swap" in drawn:
+        exchanged = drawn["swap"] > 0
+        fat, water = slab["fat"], slab["water"]
+        slab = slab.assign(fat=fat.where(~exchanged, water), water=water.where(~exchanged, fat))
     numbers = xr.apply_ufunc(
         _numbers, slab["fat"], slab["water"], drawn["mask"], slab["affine"], slab["native_slices"], slab["slab_status"],
         kwargs={"regions": regions, "recipe": recipe, "correct": correct},
@@ -108,6 +113,11 @@ def _measure_slab(
         dask="parallelized", output_dtypes=[np.uint8, np.uint16, TEXT],
     )  # fmt: skip
 
+    if "swap" in drawn:
+        flags = flags | exchanged.any(GRID).astype(flags.dtype) * flags.dtype.type(RESULT_FLAGS["swap_corrected"])
+    if "swap_suspected" in drawn:
+        suspected = drawn["swap_suspected"].astype(flags.dtype)
+        flags = flags | suspected * flags.dtype.type(RESULT_FLAGS["swap_suspected"])
     first = Measurement._fields.index("centroid_x")
     values = {
         **{name: numbers[..., index] for index, name in enumerate(Measurement._fields) if name in VARIABLES},

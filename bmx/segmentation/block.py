@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bmx.core.stitch import SlabPair
+from bmx.core.swaps import find_swaps
 from bmx.models.base import RegionModel
 from bmx.segmentation.neighbours import look_around
 from bmx.variables import SLAB_STATUS
@@ -50,6 +51,30 @@ def draw_block(
             masks[found.slab][row, column, :slices] = found.drawing.mask
             confidence[row, list(numbers).index(found.slab), column] = found.drawing.confidence
     return confidence, *masks.values()
+
+
+def find_swaps_in_block(*inputs: npt.NDArray[Any], numbers: Sequence[int]) -> tuple[npt.NDArray[Any], ...]:
+    """Find where fat and water are exchanged, for each participant in all slabs together.
+
+    Parameters
+    ----------
+    inputs, numbers : as for `draw_block`
+
+    Returns
+    -------
+    whether something is suspected (participant, slab) bool; then for each slab (participant, z, y, x) uint8, 1 where
+    fat and water are surely exchanged
+    """
+    slabs = {number: inputs[5 * place : 5 * place + 5] for place, number in enumerate(numbers)}
+    people = len(inputs[0])
+    suspected = np.zeros((people, len(numbers)), np.bool_)
+    masks = {number: np.zeros(one[0].shape, np.uint8) for number, one in slabs.items()}
+    for row in range(people):
+        pairs = {number: pair for number, one in slabs.items() if (pair := _acquired(row, *one)) is not None}
+        for number, found in find_swaps(pairs).items():
+            masks[number][row, : len(found.mask)] = found.mask
+            suspected[row, list(numbers).index(number)] = found.suspected
+    return suspected, *masks.values()
 
 
 def _acquired(

@@ -13,7 +13,7 @@ from bmx.models.base import Models, RegionModel
 from bmx.models.library import load_models
 from bmx.regions import REGIONS, regions_of_slab
 from bmx.schema import validate
-from bmx.segmentation.block import INPUTS, draw_block
+from bmx.segmentation.block import INPUTS, draw_block, find_swaps_in_block
 from bmx.segmentation.choice import check_allowed, choose_regions, regions_by_slab, slabs_of
 from bmx.variables import VARIABLES
 
@@ -26,6 +26,7 @@ def segment(
     models: str | Path | Models,
     regions: Sequence[str] | None = None,
     neighbours: bool = True,
+    swaps: bool = True,
     allow_simulated: bool = False,
 ) -> xr.DataTree:
     """Draw the masks of the bone marrow regions; lazy, nothing is read or computed.
@@ -38,6 +39,8 @@ def segment(
     regions : which to draw; by default all whose slab is in the tree
     neighbours : look for a femoral region in the slabs beside its own where it seems to leave that, or isn't found
         there. The paper (2.6) doesn't
+    swaps : find where the reconstruction exchanged fat and water, in all slabs of the tree together. What is drawn on
+        F + W doesn't depend on it, what is measured does. The paper doesn't
     allow_simulated : use models trained on simulated anatomy on images of people all the same
 
     Returns
@@ -46,6 +49,8 @@ def segment(
     `mask (participant, region, z, y, x)` uint8, `confidence (participant, region)` float32, and
     `model (region)`, the digests of the models. A region is drawn for each participant in one slab, and its masks in
     the slabs beside it are empty, with a confidence of NaN. A slab that a participant lacks gives the same.
+    With `swaps`, also `swap (participant, z, y, x)` uint8 where fat and water are surely exchanged, and
+    `swap_suspected (participant)` bool.
 
     Raises
     ------
@@ -65,6 +70,10 @@ def segment(
     for where, names in regions_by_slab(slabs, wanted, neighbours=neighbours).items():
         joined = xr.concat(drawn[where], dim="region").sel(region=names).chunk(region=-1)
         nodes[f"/{SLABS[where].name}"] = joined.assign_coords(region=joined["region"].astype(object))
+    if swaps:
+        for where, found_there in _find_swaps(slabs).items():
+            if (name := f"/{SLABS[where].name}") in nodes:
+                nodes[name] = nodes[name].assign(found_there.data_vars)
     nodes["/"].attrs = {
         "simulated": bool(slabs.attrs.get("simulated", False)),
         "models_simulated": any(model.simulated for model in found.values()),
@@ -78,11 +87,7 @@ def _segment_slab(
     """Masks of the regions of one slab, by the slab in which they lie."""
     names = [model.region for model in models]
     able = [number for number in slabs_of(REGIONS[names[0]], neighbours=neighbours) if SLABS[number].name in slabs]
-    inputs: list[xr.DataArray] = []
-    for number in able:
-        slab = slabs.children[SLABS[number].name].to_dataset(inherit=False)
-        apart = dict(zip(_VOXELS, _axes(number), strict=True))
-        inputs += [slab[name].rename({dim: apart[dim] for dim in slab[name].dims if dim in apart}) for name in INPUTS]
+    inputs = _inputs(slabs, able)
     drawn = xr.apply_ufunc(
         draw_block,
         *inputs,
@@ -106,6 +111,38 @@ def _segment_slab(
             coords={"region": ("region", np.array(names, dtype=object))},
         )
     return nodes
+
+
+def _find_swaps(slabs: xr.DataTree) -> dict[int, xr.Dataset]:
+    """Where fat and water are exchanged, by slab."""
+    able = [number for number, slab in SLABS.items() if slab.name in slabs.children]
+    inputs = _inputs(slabs, able)
+    found = xr.apply_ufunc(
+        find_swaps_in_block,
+        *inputs,
+        input_core_dims=[[dim for dim in one.dims if dim != "participant"] for one in inputs],
+        output_core_dims=[("slab",), *(_axes(number) for number in able)],
+        kwargs={"numbers": able},
+        dask="parallelized",
+        output_dtypes=[np.bool_, *[np.uint8] * len(able)],
+        dask_gufunc_kwargs={"output_sizes": {"slab": len(able)}},
+    )
+    nodes = {}
+    for place, number in enumerate(able):
+        swap = found[1 + place].rename(dict(zip(_axes(number), _VOXELS, strict=True)))
+        values = {"swap": swap, "swap_suspected": found[0].isel(slab=place)}
+        nodes[number] = xr.Dataset({name: value.assign_attrs(VARIABLES[name].attrs) for name, value in values.items()})
+    return nodes
+
+
+def _inputs(slabs: xr.DataTree, numbers: Sequence[int]) -> list[xr.DataArray]:
+    """What is wanted of each slab, with axes that tell the slabs apart."""
+    inputs: list[xr.DataArray] = []
+    for number in numbers:
+        slab = slabs.children[SLABS[number].name].to_dataset(inherit=False)
+        apart = dict(zip(_VOXELS, _axes(number), strict=True))
+        inputs += [slab[name].rename({dim: apart[dim] for dim in slab[name].dims if dim in apart}) for name in INPUTS]
+    return inputs
 
 
 def _axes(number: int) -> tuple[str, ...]:

@@ -39,11 +39,13 @@ def create_masks(
     shard: int,
     regions: Mapping[int, Sequence[str]],
     models: Mapping[str, str],
+    swaps: bool = False,
     attrs: dict[str, Any],
 ) -> None:
     """Lay out a masks store, or lengthen the one that is there.
 
-    `regions` says which masks each slab can hold, and `models` gives the digest for each of them.
+    `regions` says which masks each slab can hold, and `models` gives the digest for each of them; with `swaps` there is
+    room for where fat and water are exchanged.
 
     Nothing is readable yet: that takes consolidated metadata, the commit. One that grows shows its
     earlier participants until then.
@@ -58,6 +60,8 @@ def create_masks(
             group = root.require_group(SLABS[number].name)
             shape = (len(eids), len(names), *SLABS[number].stored_shape)
             create_images(group, VARIABLES["mask"], shape, shard=shard)
+            if swaps:
+                create_images(group, VARIABLES["swap"], (len(eids), *SLABS[number].stored_shape), shard=shard)
             create_column(group, VARIABLES["region"], np.array(names, object))
             create_column(group, VARIABLES["model"], np.array([models[name] for name in names], object))
 
@@ -66,10 +70,12 @@ def write_masks(url: str, masks: xr.DataTree, *, start: int) -> None:
     """Write the masks of one partition, whole shards, from participant `start` on."""
     root = open_for_writing(url)
     for name, node in masks.children.items():
-        block = node["mask"].to_numpy()
-        array = root[f"{name}/mask"]
-        assert isinstance(array, zarr.Array)
-        array[start : start + len(block)] = block
+        for variable in ("mask", "swap"):
+            if variable in node:
+                block = node[variable].to_numpy()
+                array = root[f"{name}/{variable}"]
+                assert isinstance(array, zarr.Array)
+                array[start : start + len(block)] = block
 
 
 def write_results(

@@ -245,3 +245,24 @@ def test_measure__refuses_an_empty_tree(toy_cohort: Toy) -> None:
     slabs, masks = toy_cohort(participants=1)
     with pytest.raises(SchemaError, match=r"expected a tree with children slab_1 \.\.\. slab_6, found none"):
         measure(slabs, masks=xr.DataTree(masks.to_dataset()))
+
+
+def test_measure__measures_what_was_exchanged_exchanged_back(toy_cohort: Toy) -> None:
+    """And says so of whom it was; the images in the store stay as they are."""
+    slabs, masks = toy_cohort(participants=3)
+    plain = measure(slabs, masks=masks).compute()
+    slab = slabs["slab_4"].to_dataset(inherit=False)
+    swap = xr.zeros_like(slab["fat"], dtype=np.uint8).compute()
+    swap[1] = 1
+    turned = change(slabs, "slab_4", fat=(1, slab["water"][1].compute()), water=(1, slab["fat"][1].compute()))
+    drawn = masks.copy()
+    suspected = xr.DataArray([False, False, True], dims="participant")
+    drawn["slab_4"] = xr.DataTree(
+        masks["slab_4"].to_dataset(inherit=False).assign(swap=swap.chunk(participant=1), swap_suspected=suspected)
+    )
+    found = measure(turned, masks=drawn).compute()
+    xr.testing.assert_identical(found.drop_vars("flags"), plain.drop_vars("flags"))
+    assert [names_of(flags) for flags in found["flags"].sel(region="total_hip")] == [
+        [], ["swap_corrected"], ["swap_suspected"]
+    ]  # fmt: skip
+    assert (found["flags"].sel(region="spine") == plain["flags"].sel(region="spine")).all()

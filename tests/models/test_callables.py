@@ -204,12 +204,12 @@ def test_segment__takes_any_function_and_travels(max_computes: MaxComputes) -> N
     models = from_labels_callable(label, labels=table, name="two", version="1")
     slabs = make_toy_cohort(participants=2)[0]
     with max_computes(0):
-        masks = segment(slabs, models=models)
+        masks = segment(slabs, models=models, neighbours=False)
     found = {name: node["mask"].to_numpy() for name, node in masks.children.items()}
     assert calls.attrs["n"] == 6  # three slabs of two participants; slab 4 has two regions
     assert masks["slab_4/model"].to_numpy().tolist() == [models["femoral_head"].digest, models["total_hip"].digest]
     travelled = cloudpickle.loads(cloudpickle.dumps(models))  # our own, as Dask sends it
-    again = segment(slabs, models=travelled)
+    again = segment(slabs, models=travelled, neighbours=False)
     for name, mask in found.items():
         np.testing.assert_array_equal(again[f"{name}/mask"].to_numpy(), mask)
         assert mask.any()

@@ -202,3 +202,29 @@ def test_segment__refuses_slabs_without_water(slabs: xr.DataTree, untrained: Pat
     fat_alone["slab_4"] = fat_alone["slab_4"].to_dataset().drop_vars("water")
     with pytest.raises(SchemaError, match=r"slab_4/water: expected uint16 \(participant, z, y, x\), found nothing"):
         segment(fat_alone, models=untrained)
+
+
+def test_segment__tells_where_fat_and_water_are_exchanged(
+    thighs: SimulatedSlab, untrained: Path, max_computes: MaxComputes
+) -> None:
+    """Of two people who differ in nothing else; what is drawn on F + W is the same."""
+    slabs, _ = make_toy_cohort(participants=2, chunk=None)
+    old = slabs["slab_5"].to_dataset(inherit=False)
+    fat, water = thighs.images["fat"], thighs.images["water"]
+    images = {"fat": np.stack([fat, water]), "water": np.stack([water, fat])}
+    new = {name: (("participant", "z", "y", "x"), values, old[name].attrs) for name, values in images.items()}
+    kept = old.drop_vars(["fat", "water"]).assign(new)
+    kept = kept.assign(
+        native_slices=kept["native_slices"].copy(data=np.full(2, len(fat), np.int16)),
+        affine=kept["affine"].copy(data=np.stack([thighs.affine] * 2)),
+    )
+    tree = xr.DataTree.from_dict({"/": slabs.to_dataset(), "/slab_5": kept}).chunk(participant=1)
+    with max_computes(0):
+        masks = segment(tree, models=untrained, regions=["femoral_diaphysis"])
+    found = masks["slab_5"].to_dataset().compute()
+    assert not found["swap"][0].any()
+    assert (found["swap"][1] == 1).all()
+    assert not found["swap_suspected"].any()
+    np.testing.assert_array_equal(found["mask"][0], found["mask"][1])
+    without = segment(tree, models=untrained, regions=["femoral_diaphysis"], swaps=False)
+    assert "swap" not in without["slab_5"]
