@@ -113,18 +113,19 @@ def doubt(
     percent = fat_fraction(fat, water)
     mean = float(percent[within].mean(dtype=np.float64))
 
-    def change(other: Mask) -> float:
+    def mean_of(other: Mask) -> float:
         found = other & usable
-        return float(percent[found].mean(dtype=np.float64)) - mean if np.count_nonzero(found) >= _FEWEST else 0.0
+        return float(percent[found].mean(dtype=np.float64)) if np.count_nonzero(found) >= _FEWEST else mean
 
     # A whole voxel is the least that a mask can move: half of that change is what half a voxel brings.
     grown, shrunk = (
-        change(operation(measured, _IN_PLANE)) / 2 for operation in (ndimage.binary_dilation, ndimage.binary_erosion)
+        (mean_of(operation(measured, _IN_PLANE)) - mean) / 2
+        for operation in (ndimage.binary_dilation, ndimage.binary_erosion)
     )
     numbers = np.arange(first_slice, first_slice + len(measured))
     inner = (numbers >= end_slices + _NEXT) & (numbers < native_slices - end_slices - _NEXT)
     return Doubt(
         noise=100 * noise * float(np.sqrt(slopes.sum())) / count,
         border=float(np.sqrt((grown**2 + shrunk**2) / 2)),
-        ends=0.0 if inner.all() else -change(measured & inner[:, None, None]),
+        ends=0.0 if inner.all() else mean - mean_of(measured & inner[:, None, None]),
     )
