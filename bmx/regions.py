@@ -1,8 +1,8 @@
-"""The four volumes of interest of Morris et al. 2024, section 2.6."""
+"""The four volumes of interest of Morris et al. 2024, section 2.6, and those of the right femur like them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bmx.errors import did_you_mean
@@ -15,7 +15,7 @@ class Region:
     name: str
     slab: int
     """The slab that holds it in a clean exam."""
-    side: Literal["both", "left"]
+    side: Literal["both", "left", "right"]
     """The paper draws the left (non-dominant) femur; the spine has no side."""
     erosion: int
     """In-plane erosion before measuring, in voxels (paper 2.8: one, none for the diaphysis)."""
@@ -25,6 +25,14 @@ class Region:
     """(z, y, x) voxels of the box that the network cuts out; the paper's 32 where that is enough."""
     meaning: str
 
+    @property
+    def site(self) -> str:
+        """The paper's region that this is, on whichever side: models, recipes and corrections are made for sites."""
+        return self.name.removesuffix(RIGHT)
+
+
+RIGHT = "_right"
+"""How the names of regions of the right femur end."""
 
 REGIONS: dict[str, Region] = {
     region.name: region
@@ -37,6 +45,16 @@ REGIONS: dict[str, Region] = {
         ),
     )
 }
+"""The paper's four, in their fixed order."""
+
+ALL_REGIONS: dict[str, Region] = REGIONS | {
+    f"{name}{RIGHT}": replace(
+        left, name=f"{name}{RIGHT}", side="right", meaning=left.meaning.replace(" left ", " right ")
+    )
+    for name, left in REGIONS.items()
+    if left.side == "left"
+}
+"""The paper's four, then those of the right femur."""
 
 
 def get_region(name: str) -> Region:
@@ -51,11 +69,27 @@ def get_region(name: str) -> Region:
     ...
     ValueError: no region is called 'femural_head'; expected one of spine, ... (did you mean femoral_head?)
     """
-    if name in REGIONS:
-        return REGIONS[name]
-    raise ValueError(f"no region is called {name!r}; {did_you_mean(name, REGIONS)}")
+    if name in ALL_REGIONS:
+        return ALL_REGIONS[name]
+    raise ValueError(f"no region is called {name!r}; {did_you_mean(name, ALL_REGIONS)}")
+
+
+def get_site(name: str) -> Region:
+    """Give the region of the paper that is called `name`: what models are trained for.
+
+    Examples
+    --------
+    >>> get_site("total_hip_right")
+    Traceback (most recent call last):
+    ...
+    ValueError: total_hip_right has no model of its own: the one of total_hip draws it, in the mirrored image
+    """
+    region = get_region(name)
+    if region.site != name:
+        raise ValueError(f"{name} has no model of its own: the one of {region.site} draws it, in the mirrored image")
+    return region
 
 
 def regions_of_slab(slab: int) -> tuple[Region, ...]:
-    """All regions that lie in `slab`, in their fixed order."""
+    """Those of the paper's regions that lie in `slab`, in their fixed order."""
     return tuple(region for region in REGIONS.values() if region.slab == slab)

@@ -18,7 +18,7 @@ import xarray as xr
 
 from bmx.errors import AnalysisError
 from bmx.phenotypes.fields import load_fields
-from bmx.regions import REGIONS
+from bmx.regions import ALL_REGIONS
 from bmx.variables import QC_OUTCOME, VARIABLES
 
 Data = xr.Dataset | pd.DataFrame
@@ -152,13 +152,13 @@ def _places_of_dataset(data: xr.Dataset, names: Sequence[str], region: str | Non
 def _places_of_table(data: pd.DataFrame, names: Sequence[str], region: str | None) -> dict[str, _Place]:
     known: dict[str, _Place] = {}
     for column in map(str, data.columns):
-        label = next((label for label in REGIONS if column.endswith(f"_{label}")), None)
+        label = next((label for label in ALL_REGIONS if column.endswith(f"_{label}")), None)
         # `bmd_spine` ends in a region too, but is measured by DXA and not judged by our QC.
         if label is None or f"qc_outcome_{label}" not in data or column in load_fields():
             label = None
         known[column] = _Place(column, column.removesuffix(f"_{label}"), label)
     if region is not None:
-        _check_region(region, list(REGIONS))
+        _check_region(region, list(ALL_REGIONS))
         known |= {
             column.removesuffix(f"_{region}"): place
             for column, place in list(known.items())
@@ -252,7 +252,7 @@ def _clean(column: pd.Series) -> pd.Series:
 def _is_code(flat: str, values: pd.Series) -> bool:
     """Whether these are codes: declared as such, or those of a coded field under another name (`centre`)."""
     field = load_fields().get(flat)
-    variable = VARIABLES.get(next((flat.removesuffix(f"_{r}") for r in REGIONS if flat.endswith(f"_{r}")), flat))
+    variable = VARIABLES.get(next((flat.removesuffix(f"_{r}") for r in ALL_REGIONS if flat.endswith(f"_{r}")), flat))
     if field or variable:
         return bool(field and field.category) or bool(variable and (variable.flag_values or variable.flag_masks))
     found = {f"{value:g}" for value in values.dropna().unique()[:100]}

@@ -123,12 +123,12 @@ def _title(axes: Axes, fit: Regression, sample: str) -> None:
 
 
 def _with_unit(basis: Basis, name: str) -> str:
-    from bmx.regions import REGIONS
+    from bmx.regions import ALL_REGIONS
     from bmx.variables import VARIABLES
 
     flat = basis.flat.get(name, name)
     variable = VARIABLES.get(flat) or VARIABLES.get(
-        next((flat.removesuffix(f"_{region}") for region in REGIONS if flat.endswith(f"_{region}")), "")
+        next((flat.removesuffix(f"_{region}") for region in ALL_REGIONS if flat.endswith(f"_{region}")), "")
     )
     unit = variable.units if variable is not None and variable.units not in ("", "1") else ""
     return f"{name} ({unit})" if unit else name

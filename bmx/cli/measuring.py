@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,9 @@ def run(
     store: Annotated[str, typer.Argument(help="A store from bmx convert.")],
     results: Annotated[str, typer.Argument(help="Where the results go, something.zarr.")],
     models: Annotated[str, typer.Option(help='A folder of models, or "simulated" for those that ship with bmx.')],
+    side: Annotated[
+        Literal["left", "right", "both"], typer.Option(help="Of the femora: left as in the paper, right or both.")
+    ] = "left",
     recipe: Annotated[
         str, typer.Option(help="How fat fraction is computed: mask_aware, paper, released_code or none.")
     ] = "mask_aware",
@@ -43,7 +46,7 @@ def run(
     from bmx.cohort.run import run as verb
 
     measured = verb(
-        store, results, models=models, recipe=recipe, neighbours=neighbours, swaps=swaps,
+        store, results, models=models, side=side, recipe=recipe, neighbours=neighbours, swaps=swaps,
         allow_simulated=allow_simulated, beside=beside, workers=workers, timeout=timeout,
     )  # fmt: skip
     typer.echo(quality.counts(quality.flag(measured)).to_string())

@@ -60,14 +60,14 @@ def train(
 
     Example: bmx train models/spine --region spine --images dixon/ --masks drawn/
     """
-    from bmx.regions import get_region
+    from bmx.regions import get_site
     from bmx.training.options import TrainingOptions
 
     if (images is None) != (masks is None):
         raise typer.BadParameter("--images and --masks belong together; give both, or neither to learn from simulation")
     if images is not None and simulate is not None:
         raise typer.BadParameter("give --images and --masks, or --simulate, not both")
-    get_region(region)
+    get_site(region)
     options = TrainingOptions(
         architecture=architecture, steps=steps, seed=seed, zoom=zoom, patience=patience,
         start=str(start) if start else None,
@@ -125,11 +125,11 @@ def _on_masks(
 
 
 def _on_simulation(out: Path, region: str, number: int, contrast: Input, options: TrainingOptions) -> None:
-    from bmx.regions import get_region
+    from bmx.regions import get_site
     from bmx.simulation.examples import TRAINING, UNUSUAL, SimulatedExamples
     from bmx.training.learning import train as verb
 
-    which, seed = get_region(region), 2 * options.seed + 20_001
+    which, seed = get_site(region), 2 * options.seed + 20_001
     some = max(number // 10, 1)
     with _bar(region, options.steps) as tell:
         model = verb(

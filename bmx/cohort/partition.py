@@ -80,7 +80,7 @@ def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> 
     drawn = segment(
         slabs,
         models=models,
-        regions=options["regions"],
+        regions=options["regions"],  # by their full names, which mean one side
         neighbours=options["neighbours"],
         swaps=options["swaps"],
         allow_simulated=True,

@@ -16,13 +16,13 @@ from bmx.cohort.places import check_place, choose_place, parameters_digest
 from bmx.errors import ModelError
 from bmx.measurement import DEFAULT_RECIPE, ORIGIN, get_recipe
 from bmx.models.base import Models, RegionModel
-from bmx.models.library import load_models
 from bmx.models.own import Model
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.rescue import rescue
 from bmx.partitions.work import WorkFolder, absolute_place, sweep_partial
-from bmx.segmentation import check_allowed, choose_regions, regions_by_slab
+from bmx.regions import get_region
+from bmx.segmentation import Sides, check_allowed, choose_regions, models_of, regions_by_slab
 from bmx.store.layout import consolidate
 from bmx.store.reading import open_store
 from bmx.store.results import create_masks, masks_beside, open_results, write_results
@@ -39,6 +39,7 @@ def run(
     *,
     models: str | Path | Models,
     regions: Sequence[str] | None = None,
+    side: Sides = "left",
     recipe: str = DEFAULT_RECIPE,
     neighbours: bool = True,
     swaps: bool = True,
@@ -61,6 +62,7 @@ def run(
     results : where the results go, `something.zarr`
     models : a directory of models, or "simulated" for the weights that ship with bmx
     regions : which to measure; by default all whose slab is in the store
+    side : of the femora, "left" as in the paper, "right" or "both", see `bmx.segment`
     recipe : how fat fraction is computed, see `bmx.measure`
     neighbours : look for a region beside its slab where it leaves that, see `bmx.segment`
     swaps : find where fat and water are exchanged, and measure them exchanged back, see `bmx.segment`
@@ -85,13 +87,16 @@ def run(
     """
     url = absolute_place(store)
     slabs = open_store(url)
-    chosen = choose_regions(slabs, regions)
-    found = load_models(models, regions=tuple(chosen))
+    chosen = choose_regions(slabs, regions, side)
+    found = models_of(chosen, models)
     check_allowed(slabs, found, allow_simulated=allow_simulated)
     options: dict[str, Any] = {
         "store": url,
         "regions": chosen,
-        "models": {name: [absolute_place(model.folder), model.digest] for name, model in _folders(found).items()},
+        "models": {
+            get_region(name).site: [absolute_place(model.folder), model.digest]
+            for name, model in _folders(found).items()
+        },
         "recipe": get_recipe(recipe).name,
         "neighbours": neighbours,
         "swaps": swaps,

@@ -158,8 +158,8 @@ def measure_mask(
 
 def trim(inside: Mask, *, region: Region, recipe: Recipe) -> Mask:
     """What of a repaired mask is measured, (z, y, x) bool: eroded in plane, of some regions the middle slices only."""
-    eroded = erode_in_plane(inside, voxels=recipe.erosion[region.name])
-    slices = recipe.longest.get(region.name)
+    eroded = erode_in_plane(inside, voxels=recipe.erosion[region.site])
+    slices = recipe.longest.get(region.site)
     return eroded if slices is None else middle_slices(eroded, slices)
 
 

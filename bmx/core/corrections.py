@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bmx.errors import did_you_mean
-from bmx.regions import REGIONS
+from bmx.regions import get_region
 
 Percent = npt.NDArray[np.floating[Any]]
 Correct = Callable[[Percent, str], Percent] | Mapping[str, tuple[float, float]]
@@ -19,13 +18,17 @@ Correct = Callable[[Percent, str], Percent] | Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A straight line for each region: slope · percent + intercept; other regions stay as they are."""
+    """A straight line for each region: slope · percent + intercept; other regions stay as they are.
+
+    That of a left region holds on the right as well, unless this has its own.
+    """
 
     by_region: Mapping[str, tuple[float, float]]
 
     def __call__(self, percent: Percent, region: str) -> Percent:
         """Correct fat fractions, percent."""
-        slope, intercept = self.by_region.get(region, (1.0, 0.0))
+        known = self.by_region
+        slope, intercept = known.get(region) or known.get(get_region(region).site, (1.0, 0.0))
         return np.asarray(slope * percent + intercept, dtype=percent.dtype)
 
 
@@ -48,8 +51,7 @@ def as_correction(correct: Correct | None) -> Callable[[Percent, str], Percent] 
     if not isinstance(correct, Mapping):
         return correct
     for region, line in correct.items():
-        if region not in REGIONS:
-            raise ValueError(f"no region is called {region!r}; {did_you_mean(region, REGIONS)}")
+        get_region(region)
         if np.shape(line) != (2,) or not np.isfinite(line).all():
             raise ValueError(
                 f"the correction of {region} must be (slope, intercept), two finite numbers, found {line!r}; "

@@ -93,7 +93,7 @@ RECIPES: Mapping[str, Recipe] = {
             smoothing="gaussian_in_plane",
             width=2,
             end_slices=4,
-            longest={name: 7 for name in REGIONS if name.startswith("femoral_diaphysis")},
+            longest={"femoral_diaphysis": 7},
             missing_is_zero=True,
         ),
         Recipe("none", "the ratio of fat and water as acquired"),

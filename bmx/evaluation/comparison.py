@@ -12,7 +12,7 @@ import xarray as xr
 from bmx.errors import SchemaError
 from bmx.evaluation.mask_files import compare_folders, unmatched
 from bmx.evaluation.mask_trees import compare_trees
-from bmx.regions import REGIONS, get_region
+from bmx.regions import ALL_REGIONS, get_region
 from bmx.schema import validate
 from bmx.store.results import MASKS_FORMAT, open_masks
 
@@ -64,7 +64,7 @@ def evaluate(masks: Masks, reference: Masks, *, region: str | None = None) -> pd
         {"region": name, "case": case, **one.row()} for (case, name), one in found.items() if region in (None, name)
     ]
     table = pd.DataFrame(rows)
-    order = {name: place for place, name in enumerate(REGIONS)}
+    order = {name: place for place, name in enumerate(ALL_REGIONS)}
     return table.sort_values("region", key=lambda names: names.map(order), kind="stable", ignore_index=True)
 
 

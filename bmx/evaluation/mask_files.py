@@ -13,11 +13,11 @@ from bmx.core.agreement import Agreement, compare_masks
 from bmx.core.geometry import voxel_size
 from bmx.core.grids import SAME_PLACE_MM, corners_apart
 from bmx.errors import SourceError
-from bmx.regions import REGIONS
+from bmx.regions import ALL_REGIONS
 from bmx.sources.nifti_image import NiftiImage
 from bmx.sources.places import address_of, open_place
 
-_NAME = re.compile(rf"(?P<case>.+?)(_(?P<kind>mask|{'|'.join(REGIONS)}))?\.nii(\.gz)?")
+_NAME = re.compile(rf"(?P<case>.+?)(_(?P<kind>mask|{'|'.join(ALL_REGIONS)}))?\.nii(\.gz)?")
 
 Key = tuple[str, str]
 """Case and region."""
@@ -35,7 +35,7 @@ def compare_folders(masks: str, reference: str, *, region: str | None) -> dict[K
         of these, in one message.
     """
     drawn, true = (_list(url, region) for url in (masks, reference))
-    common = sorted(drawn.keys() & true.keys(), key=lambda key: (list(REGIONS).index(key[1]), key[0]))
+    common = sorted(drawn.keys() & true.keys(), key=lambda key: (list(ALL_REGIONS).index(key[1]), key[0]))
     if not common:
         raise SourceError(
             f"{masks} and {reference} have no mask of the same name in common; found for example "
@@ -69,11 +69,11 @@ def _list(url: str, region: str | None) -> dict[Key, str]:
         match = _NAME.fullmatch(PurePosixPath(path).name)
         if match is None:
             continue
-        named = match["kind"] if match["kind"] in REGIONS else region
+        named = match["kind"] if match["kind"] in ALL_REGIONS else region
         if named is None:
             raise SourceError(
                 f"{path}: its name doesn't say which region it is of; call it NAME_REGION.nii.gz "
-                f"(REGION among {', '.join(REGIONS)}), or give the region"
+                f"(REGION among {', '.join(ALL_REGIONS)}), or give the region"
             )
         key, where = (match["case"], named), address_of(fs, path)
         if region not in (None, named):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from bmx.core.agreement import IDEAL, Spread, spread
-from bmx.regions import REGIONS
+from bmx.regions import ALL_REGIONS, REGIONS
 
 PAPER: dict[str, dict[str, float]] = {
     "U-Net (Morris 2024)": {
@@ -32,7 +32,7 @@ def summarise(cases: pd.DataFrame) -> pd.DataFrame:
         NaN, `MEASURE_mean`, `MEASURE_sd` (NaN for one case) and `MEASURE_worst`, the value furthest from ideal.
     """
     rows = {}
-    for region in (name for name in REGIONS if (cases["region"] == name).any()):
+    for region in (name for name in ALL_REGIONS if (cases["region"] == name).any()):
         those = cases[cases["region"] == region]
         row: dict[str, float] = {"n": len(those)}
         for measure, ideal in IDEAL.items():
@@ -79,7 +79,7 @@ def regions_table(cases: pd.DataFrame) -> pd.DataFrame:
     Columns: cases, Dice, 95 % Hausdorff distance, errors of volume, and cases in which a mask is empty.
     """
     rows = {}
-    for region in (name for name in REGIONS if (cases["region"] == name).any()):
+    for region in (name for name in ALL_REGIONS if (cases["region"] == name).any()):
         those = cases[cases["region"] == region]
         found = {measure: spread(those[measure], ideal=ideal) for measure, ideal in IDEAL.items()}
         rows[region.replace("_", " ")] = [

@@ -14,7 +14,7 @@ import xarray as xr
 from bmx.acquisition import SLABS
 from bmx.errors import SourceError
 from bmx.partitions.work import absolute_place
-from bmx.regions import REGIONS
+from bmx.regions import ALL_REGIONS
 from bmx.schema import validate
 from bmx.sources.nifti_image import NiftiImage
 from bmx.sources.nifti_masks import Box, list_masks, mask_offset, read_mask
@@ -72,7 +72,9 @@ def read_masks(folder: str | Path, slabs: xr.DataTree) -> xr.DataTree:
     trees: dict[str, xr.Dataset] = {"/": _root(slabs, instance)}
     for slab in SLABS.values():
         drawn = {region for _, region in files}
-        regions = [region.name for region in REGIONS.values() if region.slab == slab.number and region.name in drawn]
+        regions = [
+            region.name for region in ALL_REGIONS.values() if region.slab == slab.number and region.name in drawn
+        ]
         if not regions:
             continue
         node = slabs[slab.name].to_dataset()
@@ -100,11 +102,11 @@ def _refuse_strangers(files: Files, eids: set[int], slabs: xr.DataTree) -> None:
             "expected EIDs of the store; check the names of the files, or select the participants later"
         )
     lacking = sorted(
-        {region for _, region in files if SLABS[REGIONS[region].slab].name not in slabs.children},
-        key=list(REGIONS).index,
+        {region for _, region in files if SLABS[ALL_REGIONS[region].slab].name not in slabs.children},
+        key=list(ALL_REGIONS).index,
     )
     if lacking:
-        needed = ", ".join(f"{region} (slab {REGIONS[region].slab})" for region in lacking)
+        needed = ", ".join(f"{region} (slab {ALL_REGIONS[region].slab})" for region in lacking)
         raise SourceError(f"the store lacks the slabs of masks that were given: {needed}; convert with these slabs")
 
 

@@ -132,7 +132,7 @@ def _measure_slab(
         "region": [region.name for region in regions],
         "slab": ("region", [region.slab for region in regions]),
         "side": ("region", [region.side for region in regions]),
-        "erosion": ("region", [recipe.erosion[region.name] for region in regions]),
+        "erosion": ("region", [recipe.erosion[region.site] for region in regions]),
         "model": drawn["model"].variable if "model" in drawn.variables else ("region", [""] * len(regions)),
     }
     in_order = [variable.name for variable in variables_of("results") if variable.name in values]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from bmx.regions import REGIONS
+from bmx.regions import ALL_REGIONS
 from bmx.variables import RESULT_FLAGS
 
 
@@ -24,7 +24,7 @@ def choose_slab(measured: Mapping[int, xr.Dataset]) -> xr.Dataset:
     slab, or the lowest where that isn't among them, tells why.
     """
     chosen = []
-    for name, region in REGIONS.items():
+    for name, region in ALL_REGIONS.items():
         able = [number for number, one in sorted(measured.items()) if name in one.indexes["region"]]
         if not able:
             continue

@@ -9,7 +9,7 @@ from bmx.errors import ModelError
 from bmx.models.base import Models, RegionModel
 from bmx.models.cards import CARD, ModelCard
 from bmx.models.own import Model
-from bmx.regions import REGIONS, get_region
+from bmx.regions import REGIONS, get_site
 
 SHIPPED = Path(__file__).parent / "simulated"
 """Weights trained on simulated anatomy; `models="simulated"` means these."""
@@ -35,7 +35,7 @@ def load_models(models: str | Path | Models, *, regions: tuple[str, ...] = tuple
     >>> sorted(load_models("simulated", regions=("spine",)))
     ['spine']
     """
-    wanted = [get_region(name).name for name in regions]
+    wanted = [get_site(name).name for name in regions]
     if isinstance(models, Mapping):
         found: dict[str, RegionModel] = dict(models)
         where = "the models given"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bmx.core.stitch import SlabPair
 from bmx.core.swaps import find_swaps
-from bmx.models.base import RegionModel
+from bmx.models.base import RegionModel, Side
 from bmx.segmentation.neighbours import look_around
 from bmx.variables import SLAB_STATUS
 
@@ -21,7 +21,11 @@ _USABLE = (SLAB_STATUS["complete"], SLAB_STATUS["incomplete"])
 
 
 def draw_block(
-    *inputs: npt.NDArray[Any], models: Sequence[RegionModel], numbers: Sequence[int], own: int
+    *inputs: npt.NDArray[Any],
+    models: Sequence[RegionModel],
+    sides: Sequence[Side],
+    numbers: Sequence[int],
+    own: int,
 ) -> tuple[npt.NDArray[Any], ...]:
     """Draw the regions of one slab, wherever in these slabs they lie.
 
@@ -29,6 +33,7 @@ def draw_block(
     ----------
     inputs : those of `INPUTS` for each slab, one slab after the other; participants first
     models : of regions of slab `own`
+    sides : of the body, one for each model
     numbers : of the slabs; where `own` stands alone, a region is looked for nowhere else
 
     Returns
@@ -44,9 +49,9 @@ def draw_block(
         pairs = {number: pair for number, one in slabs.items() if (pair := _acquired(row, *one)) is not None}
         if own not in pairs:
             continue
-        for column, model in enumerate(models):
-            fat, water, affine = pairs[own]
-            found = look_around(model, pairs, own, model.draw(fat, water, affine))
+        fat, water, affine = pairs[own]
+        for column, (model, side) in enumerate(zip(models, sides, strict=True)):
+            found = look_around(model, pairs, own, model.draw(fat, water, affine, side=side), side=side)
             slices = len(pairs[found.slab].fat)
             masks[found.slab][row, column, :slices] = found.drawing.mask
             confidence[row, list(numbers).index(found.slab), column] = found.drawing.confidence

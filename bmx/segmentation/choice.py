@@ -3,37 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import xarray as xr
 
 from bmx.acquisition import SLABS, slab_number
-from bmx.errors import ModelError
+from bmx.errors import ModelError, did_you_mean
 from bmx.models.base import Models
-from bmx.regions import REGIONS, Region, get_region
+from bmx.regions import ALL_REGIONS, REGIONS, RIGHT, Region, get_region
+
+Sides = Literal["left", "right", "both"]
+"""Of the femora that are drawn."""
 
 
-def choose_regions(slabs: xr.DataTree, asked: Sequence[str] | None) -> list[str]:
+def choose_regions(slabs: xr.DataTree, asked: Sequence[str] | None, side: Sides = "left") -> list[str]:
     """Names of the regions asked for, by default all whose slab is in the tree, in their fixed order.
+
+    `side` says which femora the name of a femoral region means; `femoral_head_right` always means the right one.
 
     Raises
     ------
     ModelError
         If the slab of a region isn't in the tree.
     ValueError
-        If a region is unknown.
+        If a region or side is unknown.
     """
     numbers = sorted(slab_number(name) for name in slabs.children if name.startswith("slab_"))
-    wanted = None if asked is None else {get_region(name).name for name in asked}
-    if absent := [REGIONS[name] for name in wanted or () if REGIONS[name].slab not in numbers]:
+    wanted = {meant for name in (REGIONS if asked is None else asked) for meant in _on_sides(name, side)}
+    if asked is not None and (absent := [get_region(name) for name in asked if get_region(name).slab not in numbers]):
         raise ModelError(
             f"{absent[0].name} cannot be drawn: it lies in slab {absent[0].slab}, and the store has "
             f"slabs {', '.join(map(str, numbers))}; convert that slab too, or leave the region out"
         )
-    return [
-        region.name
-        for region in REGIONS.values()
-        if region.slab in numbers and (wanted is None or region.name in wanted)
-    ]
+    return [name for name, region in ALL_REGIONS.items() if region.slab in numbers and name in wanted]
+
+
+def _on_sides(name: str, side: Sides) -> tuple[str, ...]:
+    """The regions that a name means.
+
+    Examples
+    --------
+    >>> _on_sides("total_hip", "both"), _on_sides("spine", "right"), _on_sides("total_hip_right", "left")
+    (('total_hip', 'total_hip_right'), ('spine',), ('total_hip_right',))
+    """
+    if side not in get_args(Sides):
+        raise ValueError(f"side={side!r} is no choice of femora; {did_you_mean(str(side), get_args(Sides))}")
+    if get_region(name).side != "left" or side == "left":
+        return (name,)
+    return (f"{name}{RIGHT}",) if side == "right" else (name, f"{name}{RIGHT}")
 
 
 def slabs_of(region: Region, *, neighbours: bool) -> tuple[int, ...]:
@@ -54,7 +71,7 @@ def slabs_of(region: Region, *, neighbours: bool) -> tuple[int, ...]:
 def regions_by_slab(slabs: xr.DataTree, regions: Sequence[str], *, neighbours: bool) -> dict[int, list[str]]:
     """Which of these regions may lie in which slab of the tree, in their fixed orders."""
     able = {name: slabs_of(get_region(name), neighbours=neighbours) for name in regions}
-    found = {number: [name for name in REGIONS if number in able.get(name, ())] for number in SLABS}
+    found = {number: [name for name in ALL_REGIONS if number in able.get(name, ())] for number in SLABS}
     return {number: names for number, names in found.items() if names and SLABS[number].name in slabs.children}
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bmx.core.geometry import to_world
 from bmx.core.stitch import GHOST_SLICES, SlabPair, Stitched, bring_back, index_map, stitch
-from bmx.models.base import Drawing, RegionModel
+from bmx.models.base import Drawing, RegionModel, Side
 from bmx.types import Affine, Mask
 
 _STEPS = (1, 2, 3)
@@ -36,7 +36,9 @@ class Found(NamedTuple):
     """On the acquired voxels of this slab."""
 
 
-def look_around(model: RegionModel, slabs: Mapping[int, SlabPair], own: int, first: Drawing) -> Found:
+def look_around(
+    model: RegionModel, slabs: Mapping[int, SlabPair], own: int, first: Drawing, *, side: Side = "left"
+) -> Found:
     """Look for a region in its slab and the two beside it.
 
     Parameters
@@ -45,6 +47,7 @@ def look_around(model: RegionModel, slabs: Mapping[int, SlabPair], own: int, fir
     slabs : those of the exam that can be used, by number; `own` must be among them
     own : the slab of the region
     first : what the model draws in it
+    side : of the body, that was drawn
 
     Returns
     -------
@@ -60,7 +63,7 @@ def look_around(model: RegionModel, slabs: Mapping[int, SlabPair], own: int, fir
     for start in _windows(body, length, first.mask):
         window = slice(start, start + length)
         affine = np.column_stack([body.affine[:, :3], to_world(body.affine, np.array([start, 0, 0]))])
-        found = model.draw(body.fat[window], body.water[window], affine)
+        found = model.draw(body.fat[window], body.water[window], affine, side=side)
         score = found.confidence - _CUT * _near_end(found.mask, length)
         if found.mask.any() and score > best:
             best, most = score, found.confidence

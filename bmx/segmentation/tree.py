@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from bmx.acquisition import SLABS
-from bmx.models.base import Models, RegionModel
+from bmx.models.base import Models, RegionModel, Side
 from bmx.models.library import load_models
-from bmx.regions import REGIONS, regions_of_slab
+from bmx.regions import Region, get_region
 from bmx.schema import validate
 from bmx.segmentation.block import INPUTS, draw_block, find_swaps_in_block
-from bmx.segmentation.choice import check_allowed, choose_regions, regions_by_slab, slabs_of
+from bmx.segmentation.choice import Sides, check_allowed, choose_regions, regions_by_slab, slabs_of
 from bmx.variables import VARIABLES
 
 _VOXELS = ("z", "y", "x")
@@ -25,6 +25,7 @@ def segment(
     *,
     models: str | Path | Models,
     regions: Sequence[str] | None = None,
+    side: Sides = "left",
     neighbours: bool = True,
     swaps: bool = True,
     allow_simulated: bool = False,
@@ -37,6 +38,8 @@ def segment(
     models : a directory of models, `"simulated"` for the weights that ship with bmx, or what
         `bmx.load_models` gave, or a mapping from region to any `bmx.models.base.RegionModel`
     regions : which to draw; by default all whose slab is in the tree
+    side : "left" as in the paper (2.6), "right" or "both": of the femora. Those of the right are called
+        `femoral_head_right` and so on; what has learned left femora draws them in the mirrored image
     neighbours : look for a femoral region in the slabs beside its own where it seems to leave that, or isn't found
         there. The paper (2.6) doesn't
     swaps : find where the reconstruction exchanged fat and water, in all slabs of the tree together. What is drawn on
@@ -58,13 +61,13 @@ def segment(
         If a region has no model, or a model trained on simulation meets a store that isn't simulated.
     """
     validate(slabs, "participant", "fat", "water", "affine", "native_slices", "slab_status")
-    wanted = choose_regions(slabs, regions)
-    found = load_models(models, regions=tuple(wanted))
+    wanted = choose_regions(slabs, regions, side)
+    found = models_of(wanted, models)
     check_allowed(slabs, found, allow_simulated=allow_simulated)
     nodes = {"/": xr.Dataset(coords={"participant": slabs["participant"]})}
     drawn: dict[int, list[xr.Dataset]] = {}
-    for number in sorted({REGIONS[name].slab for name in wanted}):
-        mine = [found[region.name] for region in regions_of_slab(number) if region.name in wanted]
+    for number in sorted({get_region(name).slab for name in wanted}):
+        mine = {name: model for name, model in found.items() if get_region(name).slab == number}
         for where, dataset in _segment_slab(slabs, number, mine, neighbours=neighbours).items():
             drawn.setdefault(where, []).append(dataset)
     for where, names in regions_by_slab(slabs, wanted, neighbours=neighbours).items():
@@ -82,11 +85,11 @@ def segment(
 
 
 def _segment_slab(
-    slabs: xr.DataTree, own: int, models: list[RegionModel], *, neighbours: bool
+    slabs: xr.DataTree, own: int, models: Mapping[str, RegionModel], *, neighbours: bool
 ) -> dict[int, xr.Dataset]:
     """Masks of the regions of one slab, by the slab in which they lie."""
-    names = [model.region for model in models]
-    able = [number for number in slabs_of(REGIONS[names[0]], neighbours=neighbours) if SLABS[number].name in slabs]
+    regions = [get_region(name) for name in models]
+    able = [number for number in slabs_of(regions[0], neighbours=neighbours) if SLABS[number].name in slabs]
     inputs = _inputs(slabs, able)
     drawn = xr.apply_ufunc(
         draw_block,
@@ -96,21 +99,38 @@ def _segment_slab(
             ("slab", "region"),
             *(("region", *(f"{dim}_{number}" for dim in _VOXELS)) for number in able),
         ],
-        kwargs={"models": models, "numbers": able, "own": own},
+        kwargs={
+            "models": list(models.values()),
+            "sides": [_side(region) for region in regions],
+            "numbers": able,
+            "own": own,
+        },
         dask="parallelized",
         output_dtypes=[np.float32, *[np.uint8] * len(able)],
-        dask_gufunc_kwargs={"output_sizes": {"region": len(names), "slab": len(able)}},
+        dask_gufunc_kwargs={"output_sizes": {"region": len(regions), "slab": len(able)}},
     )
-    digests = xr.DataArray(np.array([one.digest for one in models], dtype=object), dims="region")
+    digests = xr.DataArray(np.array([one.digest for one in models.values()], dtype=object), dims="region")
     nodes = {}
     for place, number in enumerate(able):
         mask = drawn[1 + place].rename(dict(zip(_axes(number), _VOXELS, strict=True)))
         values = {"mask": mask, "confidence": drawn[0].isel(slab=place), "model": digests}
         nodes[number] = xr.Dataset(
             {name: value.assign_attrs(VARIABLES[name].attrs) for name, value in values.items()},
-            coords={"region": ("region", np.array(names, dtype=object))},
+            coords={"region": ("region", np.array(list(models), dtype=object))},
         )
     return nodes
+
+
+def models_of(regions: Sequence[str], models: str | Path | Models) -> dict[str, RegionModel]:
+    """The model of each region; that of a left one draws the right one, too."""
+    drawing = {name: get_region(name).site for name in regions}
+    found = load_models(models, regions=tuple(dict.fromkeys(drawing.values())))
+    return {name: found[model] for name, model in drawing.items()}
+
+
+def _side(region: Region) -> Side:
+    """What a model is asked for; what has no side is drawn alike for both."""
+    return "right" if region.side == "right" else "left"
 
 
 def _find_swaps(slabs: xr.DataTree) -> dict[int, xr.Dataset]:

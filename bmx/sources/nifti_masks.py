@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bmx.acquisition import UKB_FIELD
 from bmx.core.geometry import to_world, voxel_size
 from bmx.errors import SourceError, did_you_mean
-from bmx.regions import REGIONS
+from bmx.regions import ALL_REGIONS
 from bmx.sources.nifti_folder import split_name
 from bmx.sources.nifti_image import NiftiImage
 from bmx.sources.places import STEM, address_of, open_place
@@ -55,9 +55,9 @@ def list_masks(url: str, *, instance: int) -> dict[tuple[int, str], str]:
         match = _NAME.fullmatch(name)
         if match is None or split_name(name):
             continue
-        if match["region"] not in REGIONS:
+        if match["region"] not in ALL_REGIONS:
             raise SourceError(
-                f"{path}: no region is called {match['region']!r}; {did_you_mean(match['region'], REGIONS)}"
+                f"{path}: no region is called {match['region']!r}; {did_you_mean(match['region'], ALL_REGIONS)}"
             )
         if int(match["instance"]) != instance:
             others += 1
@@ -70,7 +70,7 @@ def list_masks(url: str, *, instance: int) -> dict[tuple[int, str], str]:
         found[key] = address_of(fs, path)
     if not found:
         hint = f" ({others} of other instances)" if others else ""
-        raise SourceError(f"expected {expected} below {url}, REGION among {', '.join(REGIONS)}; found none{hint}")
+        raise SourceError(f"expected {expected} below {url}, REGION among {', '.join(ALL_REGIONS)}; found none{hint}")
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bmx.core.preparation import InputContrast
-from bmx.regions import get_region
+from bmx.regions import get_site
 from bmx.training.examples import Examples, Part, names
 from bmx.training.held_out import HeldOut, region_spacing, score, together
 from bmx.training.learning import train
@@ -46,7 +46,7 @@ def cross_validate(
         As `train`, or if there are too few examples.
     """
     options, folder = options or TrainingOptions(), Path(out)
-    which = get_region(region)
+    which = get_site(region)
     parts: list[HeldOut] = []
     for number, chosen in enumerate(fold_splits(names(examples), folds, options.seed), start=1):
         held_out = Part(examples, chosen["held_out"])

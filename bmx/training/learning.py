@@ -18,7 +18,7 @@ from bmx.models.own import Model, best_device
 from bmx.models.weights import load_weights, save_weights
 from bmx.nn.build import SIZES, build
 from bmx.nn.network import Network
-from bmx.regions import Region, get_region
+from bmx.regions import Region, get_site
 from bmx.training.checkpoints import Progress, resume, write_checkpoint
 from bmx.training.curves import Curve, draw_curve
 from bmx.training.describing import Parts, describe, write_splits
@@ -77,7 +77,7 @@ def train(
     _check_numbers(examples, held_out, validation, options)
     if options.sizes is None and options.architecture in SIZES:
         options = replace(options, sizes=SIZES[options.architecture])
-    which, folder = get_region(region), Path(out)
+    which, folder = get_site(region), Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     network = _begin(which, options).to(best_device())
     identity = {key: str(value) for key, value in asdict(options).items()}

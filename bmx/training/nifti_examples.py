@@ -14,7 +14,7 @@ from bmx.core.geometry import voxel_size
 from bmx.core.preparation import InputContrast, prepare
 from bmx.core.regrid import regrid, regrid_mask
 from bmx.errors import SourceError
-from bmx.regions import Region, get_region
+from bmx.regions import Region, get_site
 from bmx.sources.header import SIMULATED_COMMENT
 from bmx.training.examples import Example
 from bmx.training.held_out import region_spacing
@@ -69,7 +69,7 @@ def read_examples(
     SourceError
         If there is no case, or anything is wrong with any: all that is wrong, in one message.
     """
-    which = get_region(region)
+    which = get_site(region)
     pairs, problems = find_pairs(images, masks, which)
     made: list[tuple[npt.NDArray[np.float16], Mask]] = []
     simulated = False
