@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bmx.ingest.withdrawing import withdraw
     from bmx.measurement import measure
     from bmx.models.library import load_models
+    from bmx.partitions.progress import status
     from bmx.phenotypes.join import join
     from bmx.phenotypes.read import read_phenotypes
     from bmx.segmentation import segment
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from bmx.store.exporting import export
     from bmx.store.reading import open_store
     from bmx.store.results import open_masks, open_results
+    from bmx.store.returning import return_to_ukb
+    from bmx.store.tables import save_table, to_table
     from bmx.training.learning import train
 
 __version__ = "0.1.0"
@@ -48,9 +51,13 @@ _HOME = {
     "qc": "bmx.quality",
     "read_masks": "bmx.ingest.masks:read_masks",
     "read_phenotypes": "bmx.phenotypes.read:read_phenotypes",
+    "return_to_ukb": "bmx.store.returning:return_to_ukb",
     "run": "bmx.cohort.run:run",
+    "save_table": "bmx.store.tables:save_table",
     "segment": "bmx.segmentation:segment",
     "simulate": "bmx.simulation.cohorts:simulate",
+    "status": "bmx.partitions.progress:status",
+    "to_table": "bmx.store.tables:to_table",
     "train": "bmx.training.learning:train",
     "withdraw": "bmx.ingest.withdrawing:withdraw",
 }
@@ -72,9 +79,13 @@ __all__ = [
     "qc",
     "read_masks",
     "read_phenotypes",
+    "return_to_ukb",
     "run",
+    "save_table",
     "segment",
     "simulate",
+    "status",
+    "to_table",
     "train",
     "withdraw",
 ]

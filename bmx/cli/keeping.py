@@ -1,7 +1,8 @@
-"""Commands that keep a store in order: compare it with its archives, take people out, take images along."""
+"""Commands that keep a store in order: compare it with its archives, take people out, take images and results along."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -72,17 +73,66 @@ def withdraw(
 
 
 @app.command()
-def export(
-    store: Annotated[str, typer.Argument(help="A store from bmx convert.")],
-    eid: Annotated[int, typer.Argument(help="One participant.")],
-    nifti: Annotated[str, typer.Option(help="Folder for the NIfTI files.")],
-    masks: Annotated[str | None, typer.Option(help="Masks of bmx run, to be written beside the images.")] = None,
+def status(
+    place: Annotated[str, typer.Argument(help="A store or results, finished or under way, here or elsewhere.")],
+    log: Annotated[bool, typer.Option("--log", help="One line of JSON for each partition that is done.")] = False,
 ) -> None:
-    """Write the images of one participant as NIfTI, where 3D Slicer finds them in their right places.
+    """Tell how far a conversion or a run is: participants done, failed, per second, time left.
+
+    Example: bmx status results.zarr
+    """
+    from bmx.partitions.progress import logs
+    from bmx.partitions.progress import status as verb
+
+    if log:
+        for one in logs(place):
+            typer.echo(json.dumps(one))
+    else:
+        typer.echo(str(verb(place)))
+
+
+@app.command()
+def export(
+    place: Annotated[str, typer.Argument(help="A store from bmx convert, or results from bmx run.")],
+    eid: Annotated[int | None, typer.Argument(help="Of a store: one participant.")] = None,
+    nifti: Annotated[str | None, typer.Option(help="Of a store: folder for the NIfTI files.")] = None,
+    masks: Annotated[str | None, typer.Option(help="Masks of bmx run, to be written beside the images.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Of results: a file .csv, .csv.gz, .tsv, .parquet or .nc, judged by bmx.qc.")
+    ] = None,
+    to_ukb: Annotated[
+        str | None,
+        typer.Option("--return-to-ukb", help="Of results: folder for what UK Biobank takes back, and its dictionary."),
+    ] = None,
+) -> None:
+    """Write the images of one participant as NIfTI, where 3D Slicer finds them in their right places; or results as a
+    table of a row for each participant.
 
     Example: bmx export ukbb.zarr 1234567 --nifti nifti/ --masks results.masks.zarr
-    """
-    from bmx.store.exporting import export as verb
 
-    for path in verb(store, eid, nifti, masks=masks):
-        typer.echo(path)
+    bmx export results.zarr --table results.csv
+
+    bmx export results.zarr --return-to-ukb return/
+    """
+    if nifti is not None:
+        from bmx.store.exporting import export as verb
+
+        if eid is None or table is not None or to_ukb is not None:
+            raise typer.BadParameter("--nifti takes a store and one EID, and nothing else")
+        for path in verb(place, eid, nifti, masks=masks):
+            typer.echo(path)
+        return
+    if (table is None) == (to_ukb is None) or eid is not None or masks is not None:
+        raise typer.BadParameter("expected STORE EID --nifti, or RESULTS with --table or --return-to-ukb")
+    from bmx import quality
+    from bmx.store.results import open_results
+    from bmx.store.returning import return_to_ukb
+    from bmx.store.tables import save_table
+
+    judged = quality.flag(open_results(place))
+    if table is not None:
+        save_table(judged, table)
+        typer.echo(table)
+    else:
+        for path in return_to_ukb(judged, str(to_ukb)):
+            typer.echo(path)

@@ -20,7 +20,7 @@ from bmx.partitions.work import WorkFolder
 from bmx.segmentation import segment
 from bmx.store.reading import open_store
 from bmx.store.results import write_masks
-from bmx.variables import SLAB_STATUS, variables_of
+from bmx.variables import MEASUREMENT_STATUS, SLAB_STATUS, variables_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ THREADS = 1
 """Threads of one CPU task: tasks run side by side, and the order of sums must not depend on the machine."""
 
 
-def run_partition(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
+def run_partition(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> int:
     """Segment and measure the participants of one partition; reads the plan itself.
 
     `segment` and `measure` are the very verbs that a user composes by hand, computed here on one
@@ -44,6 +44,10 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
     work_url, index : the work folder, and which partition of its plan
     only : try this participant of the partition alone (counted from 0), and write nothing
     without : participants of the partition (counted from 0) who aren't touched, and why
+
+    Returns
+    -------
+    how many participants have a region whose measurement failed
     """
     import torch
 
@@ -55,7 +59,7 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
     slabs = open_store(plan.options["store"]).isel(participant=slice(part.start, part.stop))
     if only is not None:
         _compute(slabs.isel(participant=slice(only, only + 1)), models, plan.options)
-        return
+        return 0
     lost = dict(without)
     try:
         drawn, results = _compute(_leave_out(slabs, lost), models, plan.options)
@@ -70,6 +74,7 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
     digests = slabs["source_digest"].to_numpy().astype(object).astype(str)
     work.write_record(index, record(results) | {"source_digest": digests})
     work.write_marker(index, part.digest)
+    return int((results["status"] == MEASUREMENT_STATUS["failed"]).any("region").sum())
 
 
 def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> tuple[xr.DataTree, xr.Dataset]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bmx.errors import BmxError
 from bmx.partitions.cluster import dask_client
 from bmx.partitions.plan import Partition, Plan
+from bmx.partitions.stopping import stoppable
 from bmx.partitions.watchdog import refuse_unguarded, time_limit
 from bmx.partitions.work import WorkFolder, say_what_to_do
 
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Task = Callable[[str, int], Any]
-"""`task(work_url, index)`: reads the plan from the work folder, does one partition, writes its marker."""
+Task = Callable[[str, int], int | None]
+"""`task(work_url, index)`: reads the plan from the work folder, does one partition, writes its marker. It may give the
+number of its participants who failed."""
 
 
 def run_missing(
@@ -121,30 +125,44 @@ def _submit_and_wait(
         for part in parts
     }
     killers: list[Partition] = []
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("partitions"), TimeRemainingColumn())
+    columns = (
+        TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("participants{task.fields[told]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
     try:
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            bar = progress.add_task(label, total=len(parts))
+        with stoppable() as raise_if_asked, Progress(*columns, console=Console(stderr=True)) as progress:
+            bar = progress.add_task(label, total=sum(len(part.eids) for part in parts), told="")
+            failed, began = 0, time.monotonic()
             for future in as_completed(futures, loop=client.loop):
                 if may_kill and _killed(future):
                     killers.append(futures[future])
                 else:
-                    _check(future, futures[future])
-                progress.advance(bar)
+                    failed += _check(future, futures[future])
+                progress.advance(bar, len(futures[future].eids))
+                pace = progress.tasks[bar].completed / (time.monotonic() - began)
+                told = f"{f', {failed} failed' if failed else ''}, {pace:.2g} per second"
+                progress.update(bar, told=told)
+                raise_if_asked()
     finally:
         client.cancel(list(futures))
     return killers
 
 
-def _logged(task: Task, work_url: str, index: int, *, timeout: float | None) -> None:
-    """Do a partition, and note what it took; a later forecast looks there."""
+def _logged(task: Task, work_url: str, index: int, *, timeout: float | None) -> int:
+    """Do a partition, and note what it took: a forecast looks there, and `bmx status`. Gives how many failed."""
     if timeout is not None:
         refuse_unguarded()
     began = time.perf_counter()
     with time_limit(timeout):
-        task(work_url, index)
-    took = {"seconds": round(time.perf_counter() - began, 3)}
+        failed = task(work_url, index) or 0
+    took = {
+        "seconds": round(time.perf_counter() - began, 3),
+        "ended": round(time.time(), 3),
+        "failed": failed,
+        "worker": f"{socket.gethostname()}:{os.getpid()}",
+    }
     WorkFolder(work_url).write_file(log_name(index), json.dumps(took).encode())
+    return failed
 
 
 def log_name(index: int) -> str:
@@ -158,14 +176,14 @@ def _killed(future: Any) -> bool:
     return future.status == "error" and isinstance(future.exception(), KilledWorker)
 
 
-def _check(future: Any, part: Partition) -> None:
-    """Raise what became of a failed task, naming its partition."""
+def _check(future: Any, part: Partition) -> int:
+    """How many participants of a task failed; if all of it did, raise why, naming its partition."""
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
 
     where = f"partition {part.index} (participants {part.eids[0]} to {part.eids[-1]}, {len(part.eids)} in all)"
     try:
-        future.result()
+        return int(future.result())
     except KilledWorker as exc:
         raise BmxError(
             f"{where} killed its worker again and again, most likely for want of memory; "

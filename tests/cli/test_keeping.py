@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -68,3 +69,17 @@ def test_export__names_what_it_wrote(store: Path, tmp_path: Path, threads: Clien
         str(tmp_path / f"nifti/7000001_20201_2_0_slab_4_{name}.nii.gz") for name in ("fat", "water")
     ]
     assert all(Path(line).is_file() for line in said.stdout.splitlines())
+
+
+def test_status__says_how_far_a_conversion_is(store: Path, threads: Client) -> None:
+    said = bmx(threads, "status", store)
+    assert (said.exit_code, said.stdout.splitlines()) == (0, ["2 of 2 participants done (2 of 2 partitions); finished"])
+    lines = [json.loads(line) for line in bmx(threads, "status", store, "--log").stdout.splitlines()]
+    assert [line["first_eid"] for line in lines] == list(EIDS)
+
+
+@pytest.mark.parametrize("words", [["7000001"], ["--table", "t.csv", "--return-to-ukb", "back"], ["--nifti", "n"]])
+def test_export__says_what_it_takes(store: Path, threads: Client, words: list[str]) -> None:
+    said = bmx(threads, "export", store, *words)
+    assert said.exit_code == 2
+    assert "--nifti" in said.stderr

@@ -126,7 +126,7 @@ def test_run__stops_within_seconds_and_goes_on_later(
             process.send_signal(number)
         said, _ = process.communicate(timeout=STOP_S)
         assert time.monotonic() - began < STOP_S
-    assert process.returncode == 128 + signal.SIGINT
+    assert process.returncode == 128 + signal.SIGINT, said
     assert f"run: stopped; {done(results)} of {len(EIDS)} partitions are done, call it again to go on" in said
     assert "Traceback" not in said
     assert_unfinished(results)

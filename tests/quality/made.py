@@ -57,7 +57,7 @@ def edit(results: xr.Dataset, row: int, region: str, **values: Any) -> None:
     if values.pop("empty", False):
         values = {
             "bmff": np.nan, "voxels": 0, "volume": 0.0, "centroid": np.nan,
-            "status": MEASUREMENT_STATUS["empty"], **values,
+            "status": MEASUREMENT_STATUS["empty"], "reason": "no voxel", **values,
         }  # fmt: skip
     for name, value in values.items():
         results[name][at] = flag_bits(value, RESULT_FLAGS) if name == "flags" else value
