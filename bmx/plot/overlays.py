@@ -43,7 +43,16 @@ VIEWS: dict[str, View] = {
 
 
 def draw_overlay(
-    axes: Axes, image: npt.NDArray[np.floating], mask: Mask, affine: Affine, *, view: View, colour: str
+    axes: Axes,
+    image: npt.NDArray[np.floating],
+    mask: Mask,
+    affine: Affine,
+    *,
+    view: View,
+    colour: str,
+    filled: bool = True,
+    limits: tuple[float, float] | None = None,
+    colour_map: str = "gray",
 ) -> None:
     """Draw the slice that cuts most of a mask, with the mask's outline, body sides and a scale bar.
 
@@ -53,11 +62,14 @@ def draw_overlay(
     Parameters
     ----------
     axes : matplotlib Axes
-    image : (z, y, x) float, any unit; shown from 0 to its 99.5th percentile in the window
+    image : (z, y, x) float, any unit; NaN is shown as the background
     mask : (z, y, x) bool; the window is centred on it. If it is empty, on the image.
     affine : (3, 4) float64, voxel index (x, y, z, 1) to RAS+ mm
     view : View
     colour : matplotlib colour of the mask
+    filled : tint the inside of the mask, too
+    limits : values at the two ends of the colour map; by default 0 and the 99.5th percentile in the window
+    colour_map : matplotlib's name of it
     """
     cut, up, across = _AXES[view.plane]
     index = int(np.argmax(mask.sum(axis=(up, across)))) if mask.any() else image.shape[cut] // 2
@@ -73,13 +85,12 @@ def draw_overlay(
     bottom, top = window[0] if view.plane == "coronal" else window[0][::-1]
     extent = (0.0, columns * size[across], 0.0, rows * size[up])
     seen = picture[_inside(window[0], size[up]), _inside(window[1], size[across])]
-    axes.imshow(
-        picture, cmap="gray", vmin=0, vmax=float(np.percentile(seen, 99.5)) or 1.0, extent=extent, origin="lower",
-        interpolation="bilinear",
-    )  # fmt: skip
+    low, high = limits or (0.0, float(np.percentile(seen, 99.5)) or 1.0)
+    axes.imshow(picture, cmap=colour_map, vmin=low, vmax=high, extent=extent, origin="lower", interpolation="bilinear")
     if inside.any():
         y, x = (np.arange(count) * step + step / 2 for count, step in ((rows, size[up]), (columns, size[across])))
-        axes.contourf(x, y, inside, levels=[0.5, 1.5], colors=[colour], alpha=0.4)
+        if filled:
+            axes.contourf(x, y, inside, levels=[0.5, 1.5], colors=[colour], alpha=0.4)
         axes.contour(x, y, inside, levels=[0.5], colors=[colour], linewidths=1.6)
     axes.set(xlim=window[1], ylim=(bottom, top), xticks=[], yticks=[], aspect="equal", facecolor="black")
     for spine in axes.spines.values():
