@@ -35,12 +35,9 @@ class Variable:
         attrs: dict[str, Any] = {"long_name": self.long_name}
         if self.units:
             attrs["units"] = self.units
-        if self.flag_values:
-            attrs["flag_values"] = list(self.flag_values.values())
-            attrs["flag_meanings"] = " ".join(self.flag_values)
-        if self.flag_masks:
-            attrs["flag_masks"] = list(self.flag_masks.values())
-            attrs["flag_meanings"] = " ".join(self.flag_masks)
+        for name, meanings in (("flag_values", self.flag_values), ("flag_masks", self.flag_masks)):
+            if meanings:
+                attrs |= {name: list(meanings.values()), "flag_meanings": " ".join(meanings)}
         return attrs
 
 
@@ -235,6 +232,7 @@ _DECLARED: tuple[Variable, ...] = (
     _phenotype("height_imaging", "float64", "cm", "height measured before imaging (field 12144)"),
     _phenotype("weight_imaging", "float64", "kg", "weight measured before imaging (field 12143)"),
     _phenotype("bmi", "float64", "kg m-2", "body mass index (field 21001)"),
+    _phenotype("imaging_date", "datetime64[s]", "", "day of the imaging visit (field 53)"),
     _phenotype("assessment_centre", "float64", "1", "assessment centre, coding 10 (field 54)"),
     _phenotype("diabetes_doctor", "float64", "1", "diabetes diagnosed by a doctor, 1 yes (field 2443)"),
     _phenotype("bmd_spine", "float64", "g cm-2", "DXA bone mineral density, L1-L4 (field 23204)"),
@@ -256,6 +254,14 @@ _DECLARED: tuple[Variable, ...] = (
     _phenotype("trunk_fat", "float64", "%", "DXA trunk tissue fat (field 23286)"),
     _phenotype("total_fat", "float64", "%", "DXA total tissue fat (field 23281)"),
     _phenotype("vat_mass", "float64", "kg", "DXA visceral adipose tissue mass (field 23288, given there in g)"),
+    _phenotype("dxa_completed", "float64", "1", "DXA measurement completed, 1 yes (field 12254)"),
+    _phenotype("abdominal_mri_completed", "float64", "1", "abdominal MRI completed, 1 yes (field 12224)"),
+    _phenotype("handedness", "string", "", "handedness, asked at the first visit (field 1707)"),
+    _phenotype("ethnic_background", "string", "", "ethnic background, asked at the first visit (field 21000)"),
+    _phenotype("icd10", "string", "", "ICD-10 codes of hospital diagnoses, joined by | (field 41270)"),
+    _phenotype("icd10_date", "string", "", "days of the first of these, in the same order (field 41280)"),
+    _phenotype("icd9", "string", "", "ICD-9 codes of hospital diagnoses, joined by | (field 41271)"),
+    _phenotype("self_reported_illness", "string", "", "codes of illnesses told, joined by | (field 20002)"),
 )
 
 VARIABLES: dict[str, Variable] = {variable.name: variable for variable in _DECLARED}

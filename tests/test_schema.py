@@ -61,10 +61,10 @@ def test_validate__takes_any_of_the_text_dtypes(dtype: object) -> None:
 
 
 def test_variables__are_declared_completely() -> None:
-    """Every variable has a meaning, a unit unless it is text, and a dtype that NumPy knows."""
+    """Every variable has a meaning, a unit unless it is text or a day, and a dtype that NumPy knows."""
     for variable in VARIABLES.values():
         assert variable.long_name
-        assert (variable.dtype == "string") == (variable.units == "")
+        assert (variable.dtype == "string" or "datetime" in variable.dtype) == (variable.units == "")
         assert variable.dtype == "string" or np.dtype(variable.dtype)
         assert variable.dims
         assert not (variable.flag_values and variable.flag_masks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,3 +29,28 @@ def inspect(
         show(cohort_table(series))
     else:
         show(*series_tables(series))
+
+
+@app.command()
+def fields(
+    own: Annotated[
+        Path | None, typer.Option(help="A file of further fields, in the form of bmx's fields.toml.")
+    ] = None,
+    instance: Annotated[int, typer.Option(help="The imaging visit.")] = 2,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Only the columns as the Research Analysis Platform spells them.")
+    ] = False,
+) -> None:
+    """List the UK Biobank fields that bmx reads: what to request, and what to extract.
+
+    Example: bmx fields --columns > columns.txt
+    """
+    from bmx.cli.tables import field_table, show
+    from bmx.phenotypes.fields import load_fields, platform_column
+
+    known = load_fields(own)
+    if columns:
+        for name in ("eid", *(platform_column(one, instance=instance) for one in known.values())):
+            typer.echo(name)
+    else:
+        show(field_table(list(known.values()), instance=instance))

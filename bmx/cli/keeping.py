@@ -65,8 +65,8 @@ def withdraw(
 
     Example: bmx withdraw ukbb.zarr w12345_20260101.csv --results results.zarr
     """
-    from bmx.ingest.withdrawing import read_eids
     from bmx.ingest.withdrawing import withdraw as verb
+    from bmx.partitions.withdrawn import read_eids
 
     who = [] if eids is None else read_eids(eids)
     typer.echo(str(verb(store, who, results=results or [], folders=folder or [])))

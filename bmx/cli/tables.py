@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,6 +14,8 @@ from bmx.acquisition import SLABS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from bmx.phenotypes.fields import Field
 
 WIDTH = 100
 _CLEAN = "complete"
@@ -126,4 +128,21 @@ def report_table(report: pd.DataFrame) -> Table:
     failed = report[report["slab"] == 0]
     if len(failed):
         table.caption = f"archives that could not be read: {int(failed['participants'].sum()):,}"
+    return table
+
+
+def field_table(known: Sequence[Field], *, instance: int) -> Table:
+    """What to request of UK Biobank: number, visit, bmx's name and unit, title."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (
+        ("field", "right"),
+        ("visit", "right"),
+        ("name", "left"),
+        ("unit", "left"),
+        ("title", "left"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # rich's literals, from a loop
+    for one in known:
+        visit = "" if one.once else str(instance if one.asked_at is None else one.asked_at)
+        table.add_row(str(one.id), visit, one.name, one.attrs.get("units", ""), one.title)
     return table

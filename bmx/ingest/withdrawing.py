@@ -111,24 +111,6 @@ def withdraw(
     return _finish(url, work, request)
 
 
-def read_eids(path: str | Path) -> list[int]:
-    """Read a list of participants, one a line, as UK Biobank sends them: the EID alone or in the first column.
-
-    Raises
-    ------
-    ValueError
-        If a line doesn't begin with a number; a header `eid` and blank lines are passed over.
-    """
-    found = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8-sig").splitlines(), start=1):
-        first = line.split(",")[0].strip().strip('"')
-        if first.isdecimal():
-            found.append(int(first))
-        elif first and not (number == 1 and first.lower() == "eid"):
-            raise ValueError(f"line {number} of {path}: expected an EID, found {first!r}; give one EID a line")
-    return found
-
-
 def _check(url: str, work: WorkFolder, results: Sequence[str]) -> None:
     """Refuse before anything is written."""
     again = "call bmx.{verb} again: it does only what is missing"

@@ -12,6 +12,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from bmx.errors import StoreError
@@ -68,6 +69,24 @@ class Withdrawal:
     """What the history of the stores will say."""
     erased: int
     """How many of them the store held when it began."""
+
+
+def read_eids(path: str | Path) -> list[int]:
+    """Read a list of participants, one a line, as UK Biobank sends them: the EID alone or in the first column.
+
+    Raises
+    ------
+    ValueError
+        If a line doesn't begin with a number; a header `eid` and blank lines are passed over.
+    """
+    found = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8-sig").splitlines(), start=1):
+        first = line.split(",")[0].strip().strip('"')
+        if first.isdecimal():
+            found.append(int(first))
+        elif first and not (number == 1 and first.lower() == "eid"):
+            raise ValueError(f"line {number} of {path}: expected an EID, found {first!r}; give one EID a line")
+    return found
 
 
 def read_withdrawn(work: WorkFolder) -> Withdrawn:

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import gzip
 import logging
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
 from bmx.errors import PhenotypeError
-from bmx.phenotypes.convert import to_labels, to_numbers
-from bmx.phenotypes.fields import Field, field_columns, load_fields, read_spelling
+from bmx.partitions.withdrawn import read_eids
+from bmx.phenotypes.convert import to_days, to_labels, to_lists, to_numbers
+from bmx.phenotypes.fields import Field, Spelling, field_columns, load_fields, read_spelling
+from bmx.phenotypes.tables import read_cells, read_header
 from bmx.variables import VARIABLES
 
 _log = logging.getLogger(__name__)
 
 _EID_COLUMNS = ("eid", "f.eid", "participant.eid", "Participant ID")
-_NOBODY = "{path} holds no participants; expected a header with eid, then a row for each"
+_EID = "eid"
 
 
-def read_phenotypes(path: str | Path, *, instance: int = 2, fields: Iterable[str] | None = None) -> xr.Dataset:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A field of the table at one visit."""
+
+    field: Field
+    instance: int | None
+    """None for what was asked once."""
+    positions: tuple[int, ...]
+    """Of its columns; several of an array."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.field.name} {self.instance}"
+
+
+def read_phenotypes(
+    path: str | Path,
+    *,
+    instance: int | Sequence[int] = 2,
+    fields: Iterable[str | int] | None = None,
+    own_fields: str | Path | None = None,
+    withdrawn: str | Path | Iterable[int] = (),
+) -> xr.Dataset:
     r"""Phenotypes of one imaging visit, in bmx's names and units.
 
     The table is read at once (it is small beside the images); columns that bmx does not know are never loaded.
@@ -37,25 +57,32 @@ def read_phenotypes(path: str | Path, *, instance: int = 2, fields: Iterable[str
     Parameters
     ----------
     path : str or Path
-        Comma- or tab-separated table, plain or gzipped, with one row per participant. Columns may be spelled as by
-        ukbconv (`21003-2.0`, `f.21003.2.0`), by the Research Analysis Platform (`p21003_i2`,
+        Comma- or tab-separated table, plain or gzipped, or Parquet, with one row per participant. Columns may be
+        spelled as by ukbconv (`21003-2.0`, `f.21003.2.0`), by the Research Analysis Platform (`p21003_i2`,
         `participant.p21003_i2`), or as titles (`Age when attended assessment centre | Instance 2`).
-    instance : int
-        The visit whose columns are taken; fields asked only once, like sex, have none.
-    fields : names, optional
-        bmx names (`bmd_spine`, `sex`), each of which must be in the table. By default, every known field that is.
+    instance : int, or several
+        The visit whose columns are taken; of several, each value from the first that has one. Fields asked only once,
+        like sex, have none.
+    fields : names or numbers of fields, optional
+        Each must be in the table: `bmd_spine`, 31. By default, every known field that is. `bmx fields` lists them.
+    own_fields : path, optional
+        A file of further fields, in the form of bmx's own `fields.toml`: `[grip]`, then `id = 47`,
+        `title = "Hand grip strength (right)"`, `units = "Kg"`.
+    withdrawn : path or EIDs
+        Participants who have withdrawn, as the list that UK Biobank sends; they are left out, and counted in `attrs`.
 
     Returns
     -------
     Dataset on `participant` (int64 EID)
-        float64 with NaN where missing; `sex` is "Female", "Male" or "". A bone density of 0 is missing. Each variable
+        float64 with NaN where missing; `sex` is "Female", "Male" or ""; `icd10` holds all codes of a participant,
+        without dots and joined by `|`; `imaging_date` is datetime64[s]. A bone density of 0 is missing. Each variable
         keeps the name of its column in `attrs["ukb_column"]` and the zeros made missing in `attrs["zeros_to_missing"]`.
 
     Raises
     ------
     PhenotypeError
         The file is missing or empty; it has no EID column, or an EID twice; a field is unknown or absent; two columns
-        hold the same field; a row has more cells than the header; a value is not a number.
+        hold the same field; a row has more cells than the header; a value is not a number, or no day.
 
     Examples
     --------
@@ -68,92 +95,51 @@ def read_phenotypes(path: str | Path, *, instance: int = 2, fields: Iterable[str
     >>> phenotypes["vat_mass"].values.tolist(), phenotypes["vat_mass"].attrs["units"]
     ([0.85, 1.2], 'kg')
     """
-    wanted = _get_fields(fields)
-    columns, separator = _read_header(path)
+    known = load_fields(own_fields)
+    wanted = _get_fields(fields, known)
+    instances = (instance,) if isinstance(instance, int) else tuple(instance)
+    columns = read_header(str(path))
     eid_column = _find_eid(columns, path)
     spellings = [read_spelling(column) for column in columns]
-    chosen = {}
-    for field in wanted:
-        position = _find_column(columns, field_columns(spellings, field), field, instance, required=fields is not None)
-        if position is not None:
-            chosen[field.name] = position
+    chosen = {
+        one.name: _find_columns(columns, spellings, one, instances, required=fields is not None) for one in wanted
+    }
+    chosen = {name: held for name, held in chosen.items() if held}
     if not chosen:
         raise PhenotypeError(
-            f"{Path(path).name} holds no field that bmx knows at instance {instance}; columns found: {_some(columns)}; "
-            f"give another instance=, or add one of fields {_some([f'{field.id} ({field.name})' for field in wanted])}"
+            f"{Path(path).name} holds no field that bmx knows at instance {_list(instances)}; columns found: "
+            f"{_some(columns)}; give another instance=, or add one of fields "
+            f"{_some([f'{field.id} ({field.name})' for field in wanted])}"
         )
-    table = _read_cells(path, separator, len(columns), [eid_column, *chosen.values()])
-    table.index = pd.Index(_read_eids(table[eid_column], columns[eid_column]), name="participant")
-    known = load_fields()
-    variables = {
-        name: _convert(table[position], known[name], columns[position], instance) for name, position in chosen.items()
-    }
-    _log.info("%s: %d participants, %d fields: %s", path, len(table), len(variables), ", ".join(variables))
-    participant = ("participant", table.index.to_numpy(np.int64), VARIABLES["participant"].attrs)
-    return xr.Dataset(
-        variables, {"participant": participant}, {"source": Path(path).name, "phenotype_instance": instance}
+    groups = {one.label: one.positions for held in chosen.values() for one in held}
+    cells = read_cells(str(path), len(columns), {_EID: [eid_column], **groups})
+    eids = _read_eids(cells[_EID], columns[eid_column])
+    variables = {name: _combine(held, cells, columns, eids) for name, held in chosen.items()}
+    _log.info("%s: %d participants, %d fields: %s", path, len(eids), len(variables), ", ".join(variables))
+    participant = ("participant", eids, VARIABLES["participant"].attrs)
+    visits = instances[0] if len(instances) == 1 else list(instances)
+    found = xr.Dataset(
+        variables, {"participant": participant}, {"source": Path(path).name, "phenotype_instance": visits}
     )
+    return _without(found, withdrawn)
 
 
-def _get_fields(names: Iterable[str] | None) -> list[Field]:
-    known = load_fields()
+def _get_fields(names: Iterable[str | int] | None, known: dict[str, Field]) -> list[Field]:
     if names is None:
         return list(known.values())
-    wanted = [names] if isinstance(names, str) else list(names)
-    for name in wanted:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=3) or list(known)
-            raise PhenotypeError(f"no phenotype field is called {name!r}; the closest are {', '.join(close)}")
-    return [known[name] for name in wanted]
-
-
-def _read_header(path: str | Path) -> tuple[list[str], str]:
-    """The column names as written, and the separator."""
-    with _lines_of(path) as lines:
-        header = lines.readline()
-        separator = "\t" if "\t" in header else ","
-        columns = next(csv.reader([header], delimiter=separator, strict=True), [])
-    if not columns:
-        raise PhenotypeError(_NOBODY.format(path=path))
-    return [column.strip() for column in columns], separator
-
-
-def _read_cells(path: str | Path, separator: str, width: int, positions: list[int]) -> pd.DataFrame:
-    """Cells of some columns as they are written; columns are called by position.
-
-    By the csv module: pandas reads a chosen few columns without looking at how many cells a row has, so that a comma
-    in a value would give a participant the value of the column before.
-    """
-    table: list[list[str]] = []
-    with _lines_of(path) as lines:
-        rows = csv.reader(lines, delimiter=separator, strict=True)  # else a quote left open would swallow participants
-        next(rows)
-        for row in filter(None, rows):
-            if len(row) > width and any(row[width:]):  # a separator at the end of each row is harmless
-                raise PhenotypeError(
-                    f"row {len(table) + 2} of {Path(path).name} ({', '.join(row[:2])}, ...) has {len(row)} cells, "
-                    f"expected {width} as in the header; quote the value that holds a separator"
-                )
-            row += [""] * (width - len(row))  # some programs leave out the empty cells at the end
-            table.append([sys.intern(row[position]) for position in positions])  # few values are different
-    if not table:
-        raise PhenotypeError(_NOBODY.format(path=path))
-    return pd.DataFrame(table, columns=positions, dtype=str)
-
-
-@contextmanager
-def _lines_of(path: str | Path) -> Iterator[TextIO]:
-    """The table as text; what goes wrong while it is read is an error of the table."""
-    try:
-        # utf-8-sig: a spreadsheet puts a mark before "eid".
-        with fsspec.open(str(path), "rt", compression="infer", encoding="utf-8-sig", newline="") as lines:
-            yield lines
-    except (FileNotFoundError, IsADirectoryError) as exc:
-        raise PhenotypeError(f"there is no phenotype table at {path}; give the path of a csv or tsv file") from exc
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as exc:
-        raise PhenotypeError(
-            f"{path} cannot be read as a table of text ({exc}); expected comma- or tab-separated UTF-8, perhaps gzipped"
-        ) from exc
+    numbers = {field.id: field.name for field in known.values()}
+    wanted = []
+    for name in [names] if isinstance(names, str) else names:
+        text = str(name)
+        called = numbers.get(int(text), text) if text.isdecimal() else text
+        if called not in known:
+            close = difflib.get_close_matches(called, known, n=3) or list(known)
+            raise PhenotypeError(
+                f"no phenotype field is called {name!r}; the closest are {', '.join(close)}; "
+                "bmx fields lists all, and own_fields= adds yours"
+            )
+        wanted.append(known[called])
+    return wanted
 
 
 def _find_eid(columns: list[str], path: str | Path) -> int:
@@ -167,32 +153,43 @@ def _find_eid(columns: list[str], path: str | Path) -> int:
     )
 
 
-def _find_column(
-    columns: list[str], held: dict[int, int | None], field: Field, instance: int, *, required: bool
-) -> int | None:
-    """Which of the columns that hold a field is that of the visit."""
-    matching = [position for position, at in held.items() if field.once or at == instance]
-    if len(matching) > 1:
-        names = " and ".join(repr(columns[position]) for position in matching)
-        raise PhenotypeError(f"{field.name} (field {field.id}) is in columns {names}; expected one: remove the other")
-    if matching:
-        return matching[0]
-    if required:
+def _find_columns(
+    columns: list[str], spellings: list[Spelling], field: Field, instances: tuple[int, ...], *, required: bool
+) -> list[_Held]:
+    """The columns of a field at each visit that has them, in the order of the visits."""
+    held = field_columns(spellings, field)
+    visits: tuple[int | None, ...] = (None,) if field.once else instances
+    if field.asked_at is not None:
+        visits = (field.asked_at,)
+    found = []
+    for visit in visits:
+        matching = [position for position, at in held.items() if field.once or at == visit]
+        items = [spellings[position].array for position in matching]
+        if len(set(items)) < len(items):
+            names = " and ".join(repr(columns[position]) for position in matching)
+            raise PhenotypeError(
+                f"{field.name} (field {field.id}) is in columns {names}; expected one: remove the other"
+            )
+        if matching:
+            ordered = sorted(matching, key=lambda position: spellings[position].array)
+            found.append(_Held(field, visit, tuple(ordered)))
+    if required and not found:
         others = sorted({at for at in held.values() if at is not None})
-        found = f"found it at instance {', '.join(map(str, others))}" if others else f"columns found: {_some(columns)}"
+        there = f"found it at instance {_list(others)}" if others else f"columns found: {_some(columns)}"
+        asked = [visit for visit in visits if visit is not None]
         raise PhenotypeError(
-            f"{field.name} (field {field.id}) has no column at instance {instance}; {found}; "
+            f"{field.name} (field {field.id}) has no column{f' at instance {_list(asked)}' if asked else ''}; {there}; "
             "add it to the extract, give another instance=, or leave it out of fields="
         )
-    return None
+    return found
 
 
-def _read_eids(text: pd.Series[str], column: str) -> npt.NDArray[np.int64]:
-    stripped = text.str.strip()
+def _read_eids(cells: pd.Series[Any], column: str) -> npt.NDArray[np.int64]:
+    stripped = cells.astype(str).str.strip()
     bad = np.flatnonzero(~stripped.str.fullmatch(r"\d{1,18}").to_numpy(dtype=bool))
     if len(bad):
         raise PhenotypeError(
-            f"column {column!r} expected whole-number EIDs, found {text.iloc[bad[0]]!r} in row {bad[0] + 2}; "
+            f"column {column!r} expected whole-number EIDs, found {cells.iloc[bad[0]]!r} in row {bad[0] + 2}; "
             "correct or remove the row"
         )
     eids = stripped.to_numpy(dtype=np.int64)
@@ -205,21 +202,66 @@ def _read_eids(text: pd.Series[str], column: str) -> npt.NDArray[np.int64]:
     return eids
 
 
-def _convert(
-    text: pd.Series[str], field: Field, column: str, instance: int
+def _combine(
+    held: list[_Held], cells: dict[str, pd.Series[Any]], columns: list[str], eids: npt.NDArray[np.int64]
 ) -> tuple[str, npt.NDArray[Any], dict[str, Any]]:
-    declared = VARIABLES[field.name]
-    attrs = declared.attrs | {"ukb_field": field.id, "ukb_column": column}
+    """Values of the first visit that has one."""
+    field = held[0].field
+    attrs = field.attrs | {"ukb_field": field.id}
+    names = [columns[one.positions[0]] for one in held]
+    attrs["ukb_column"] = names[0] if len(names) == 1 else names
     if not field.once:
-        attrs["ukb_instance"] = instance
-    if declared.dtype == "string":
-        return "participant", to_labels(text, field, column=column), attrs
-    values, zeros = to_numbers(text, field, column=column)
+        visits = [one.instance for one in held]
+        attrs["ukb_instance"] = visits[0] if len(visits) == 1 else visits
+    values: npt.NDArray[Any] | None = None
+    zeros = 0
+    for one, name in zip(held, names, strict=True):
+        text = cells[one.label].set_axis(pd.Index(eids, name="participant"))
+        found, none = _convert(text, field, name)
+        zeros += none
+        values = found if values is None else np.where(_absent(values), found, values)
+    assert values is not None
     if field.zero_is_missing:
         attrs["zeros_to_missing"] = zeros
         if zeros:
-            _log.warning("%s: %d values of 0 %s set to missing", field.name, zeros, declared.units)
+            _log.warning("%s: %d values of 0 %s set to missing", field.name, zeros, attrs["units"])
     return "participant", values, attrs
+
+
+def _convert(text: pd.Series[Any], field: Field, column: str) -> tuple[npt.NDArray[Any], int]:
+    """The values of one column, and how many zeros became missing."""
+    if field.many:
+        return to_lists(_as_text(text)), 0
+    if field.date:
+        return to_days(text, field, column=column), 0
+    if field.labels:
+        return to_labels(_as_text(text), field, column=column), 0
+    return to_numbers(text, field, column=column)
+
+
+def _as_text(cells: pd.Series[Any]) -> pd.Series[str]:
+    """Codes that a file holds as numbers, as they are written."""
+    if not pd.api.types.is_numeric_dtype(cells):
+        return cells
+    return pd.Series(["" if pd.isna(cell) else f"{cell:g}" for cell in cells], index=cells.index, dtype=str)
+
+
+def _absent(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    return np.asarray(values == "" if values.dtype.kind == "U" else pd.isna(values), np.bool_)
+
+
+def _without(phenotypes: xr.Dataset, withdrawn: str | Path | Iterable[int]) -> xr.Dataset:
+    """Leave out who has withdrawn."""
+    gone = read_eids(withdrawn) if isinstance(withdrawn, (str, Path)) else [int(eid) for eid in withdrawn]
+    if not gone:
+        return phenotypes
+    kept = ~np.isin(phenotypes["participant"].to_numpy(), gone)
+    _log.info("%d participants have withdrawn and are left out", int((~kept).sum()))
+    return phenotypes.isel(participant=kept).assign_attrs(withdrawn_left_out=int((~kept).sum()))
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _some(names: list[str], most: int = 12) -> str:

@@ -24,7 +24,7 @@ from tests.cohorts import make_store
 from tests.exams import make_exam
 
 COMMANDS = (
-    "simulate", "plan", "convert", "inspect", "verify", "withdraw", "export", "train", "evaluate",
+    "simulate", "plan", "convert", "inspect", "fields", "verify", "withdraw", "status", "export", "train", "evaluate",
     "run", "regress", "demo",
 )  # fmt: skip
 FORMULA = "bmd_femoral_shaft ~ bmff_femoral_diaphysis"

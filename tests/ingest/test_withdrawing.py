@@ -19,7 +19,7 @@ from bmx.acquisition import SLABS
 from bmx.cohort.run import run
 from bmx.errors import StoreError
 from bmx.ingest.conversion import convert
-from bmx.ingest.withdrawing import read_eids, withdraw
+from bmx.ingest.withdrawing import withdraw
 from bmx.partitions.withdrawn import PENDING, read_withdrawn
 from bmx.partitions.work import WorkFolder
 from bmx.phenotypes.join import join, unmatched
@@ -417,18 +417,6 @@ def test_withdraw__refuses_nobody_and_no_eid(cohort: Path) -> None:
         withdraw(cohort / "s.zarr", [])
     with pytest.raises(ValueError, match="expected EIDs, which are positive numbers, found -2"):
         withdraw(cohort / "s.zarr", [-2])
-
-
-def test_read_eids__takes_the_lists_that_uk_biobank_sends(tmp_path: Path) -> None:
-    """One a line without a header; a table with one, too."""
-    path = tmp_path / "w1.csv"
-    path.write_text("4000029\n4000057\n\n")
-    assert read_eids(path) == [4000029, 4000057]
-    path.write_text('\ufeffeid,date\n"4000029",2025\n4000057,2026\n')
-    assert read_eids(path) == [4000029, 4000057]
-    path.write_text("4000029\n40000x7\n")
-    with pytest.raises(ValueError, match=r"line 2 of .*w1\.csv: expected an EID, found '40000x7'; give one EID a line"):
-        read_eids(path)
 
 
 def test_withdraw__slab_shapes_are_those_of_the_protocol(cohort: Path) -> None:

@@ -13,6 +13,7 @@ from bmx.partitions.withdrawn import (
     Withdrawal,
     Withdrawn,
     leave_out_withdrawn,
+    read_eids,
     read_pending,
     read_withdrawn,
     refuse_pending,
@@ -84,3 +85,15 @@ def test_read_withdrawn__refuses_another_format(work: WorkFolder) -> None:
     work.write_file(LIST, json.dumps({"format": 2, "names": []}).encode())
     with pytest.raises(StoreError, match=r"withdrawn\.json has format 2, expected 1; use the version of bmx"):
         read_withdrawn(work)
+
+
+def test_read_eids__takes_the_lists_that_uk_biobank_sends(tmp_path: Path) -> None:
+    """One a line without a header; a table with one, too."""
+    path = tmp_path / "w1.csv"
+    path.write_text("4000029\n4000057\n\n")
+    assert read_eids(path) == [4000029, 4000057]
+    path.write_text('\ufeffeid,date\n"4000029",2025\n4000057,2026\n')
+    assert read_eids(path) == [4000029, 4000057]
+    path.write_text("4000029\n40000x7\n")
+    with pytest.raises(ValueError, match=r"line 2 of .*w1\.csv: expected an EID, found '40000x7'; give one EID a line"):
+        read_eids(path)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from bmx.errors import PhenotypeError
 from bmx.phenotypes.fields import Spelling, field_columns, load_fields, platform_column, read_spelling
 from bmx.variables import variables_of
 
@@ -63,4 +66,39 @@ def test_read_spelling__a_foreign_name_is_kept() -> None:
 def test_platform_column__is_read_back_as_the_same_field() -> None:
     for field in load_fields().values():
         spelling = read_spelling(platform_column(field, instance=3))
-        assert field_columns([spelling], field) == {0: None if field.once else 3}
+        at = 3 if field.asked_at is None else field.asked_at
+        assert field_columns([spelling], field) == {0: None if field.once else at}
+
+
+def test_load_fields__text_is_declared_as_text() -> None:
+    # What is read as labels, but declared as numbers, could never be validated.
+    declared = {variable.name: variable.dtype for variable in variables_of("phenotypes")}
+    for field in load_fields().values():
+        expected = "datetime64[s]" if field.date else "string" if field.labels or field.many else "float64"
+        assert declared[field.name] == expected, field.name
+
+
+def test_load_fields__takes_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[grip]\nid = 47\ntitle = "Hand grip strength (right)"\nunits = "Kg"\n')
+    grip = load_fields(path)["grip"]
+    assert grip.attrs == {"long_name": "Hand grip strength (right) (field 47)", "units": "Kg"}
+    assert "grip" not in load_fields()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[grip]\nid = 47\n", "grip in mine.toml has no title"),
+        ('[grip]\nid = 47\ntitle = "Grip"\nunit = "Kg"\n', "grip in mine.toml has 'unit'; .*did you mean units"),
+        ('[density]\nid = 23204\ntitle = "BMD"\n', r"density \(field 23204\) in mine.toml: bmx has bmd_spine already"),
+        ('[bmff]\nid = 99\ntitle = "Mine"\n', "bmx has bmff already"),
+        ('[grip]\nid = 47\ntitle = "Grip"\nscale = 9.81\n', "grip in mine.toml has a scale, but no scaled_units"),
+        ("[grip\n", "mine.toml cannot be read as fields"),
+    ],
+)
+def test_load_fields__refuses_what_it_would_misread(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(PhenotypeError, match=message):
+        load_fields(path)

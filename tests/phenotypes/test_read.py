@@ -5,7 +5,9 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from bmx.errors import PhenotypeError
 from bmx.phenotypes.read import read_phenotypes
@@ -211,3 +213,103 @@ def test_read_phenotypes__missing_empty_or_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"eid,p31\n" + b"1000001,0\n" * 50)[:-20])
     with pytest.raises(PhenotypeError, match="cannot be read as a table of text"):
         read_phenotypes(tmp_path / "cut.csv.gz")
+
+
+def test_read_phenotypes__parquet_gives_what_text_gives(tmp_path: Path) -> None:
+    """Numbers, codes and days have types there, and what is missing is null."""
+    rows = [(1, 0, 61.0, 11025, "2019-05-31", 1.25), (2, 1, None, 11026, "", 0.0), (3, None, 64.0, None, "", None)]
+    names = ("eid", "p31", "p21003_i2", "p54_i2", "p53_i2", "p23204_i2")
+    text = write(tmp_path / "t.csv", names, *[tuple("" if cell is None else cell for cell in row) for row in rows])
+    typed = pd.DataFrame(rows, columns=list(names))
+    typed["p53_i2"] = pd.to_datetime(typed["p53_i2"].replace("", None))
+    typed.to_parquet(tmp_path / "t.parquet")
+    found, expected = read_phenotypes(tmp_path / "t.parquet"), read_phenotypes(text)
+    xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
+    assert found["bmd_spine"].attrs == expected["bmd_spine"].attrs
+    assert found["imaging_date"].dtype == expected["imaging_date"].dtype == np.dtype("datetime64[s]")
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        (("p41270",), [("I10|M545",), ("",)]),
+        (("Diagnoses - ICD10",), [('"[""I10"",""M54.5""]"',), ("[]",)]),
+        (("41270-0.0", "41270-0.1", "41270-0.2"), [("I10", "M545", ""), ("", "", "")]),
+        (("f.41270.0.1", "f.41270.0.0"), [("M545", "I10"), ("NA", "NA")]),
+        (("participant.p41270",), [("I10 Essential (primary) hypertension|M54.5 Low back pain",), ("",)]),
+    ],
+)
+def test_read_phenotypes__diagnoses_in_one_cell_or_in_hundreds(
+    columns: tuple[str, ...], rows: list[tuple[str, ...]], tmp_path: Path
+) -> None:
+    table = write(tmp_path / "t.csv", ("eid", *columns), *[(eid, *row) for eid, row in enumerate(rows, 1)])
+    assert read_phenotypes(table)["icd10"].values.tolist() == ["I10|M545", ""]
+
+
+def test_read_phenotypes__diagnoses_and_their_days_stay_in_step(tmp_path: Path) -> None:
+    names = ("eid", "p41270", "p41280_a0", "p41280_a1")
+    found = read_phenotypes(write(tmp_path / "t.csv", names, (1, "I10|M545", "2001-02-03", "1999-01-01")))
+    assert found["icd10_date"].item() == "2001-02-03|1999-01-01"
+
+
+def test_read_phenotypes__takes_each_value_from_the_first_visit_that_has_one(tmp_path: Path) -> None:
+    names = ("eid", "p50_i2", "p50_i3", "p53_i2", "p53_i3", "p20002_i2_a0", "p20002_i3_a0", "p31")
+    rows = [(1, 170, 169, "2016-01-02", "2019-03-04", 1065, 1111, 0), (2, "", 180, "", "2020-05-06", "", 1226, 1)]
+    found = read_phenotypes(write(tmp_path / "t.csv", names, *rows), instance=(2, 3))
+    assert found["height"].values.tolist() == [170, 180]
+    assert found["imaging_date"].values.astype(str).tolist() == ["2016-01-02T00:00:00", "2020-05-06T00:00:00"]
+    assert found["self_reported_illness"].values.tolist() == ["1065", "1226"]
+    assert found["height"].attrs["ukb_column"] == ["p50_i2", "p50_i3"]
+    assert found["height"].attrs["ukb_instance"] == [2, 3]
+    assert found.attrs["phenotype_instance"] == [2, 3]
+
+
+def test_read_phenotypes__handedness_was_asked_at_the_first_visit(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p1707_i0", "p21000_i0"), (1, 2, 1001), (2, -3, "Indian"))
+    found = read_phenotypes(table, instance=2)
+    assert found["handedness"].values.tolist() == ["Left-handed", ""]
+    assert found["ethnic_background"].values.tolist() == ["British", "Indian"]
+
+
+def test_read_phenotypes__day_that_is_none(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p53_i2"), (1, "2019-05-31"), (2, "31 May"))
+    with pytest.raises(PhenotypeError, match=r"\(imaging_date\) expected a day as 2019-05-31, found '31 May' in row 3"):
+        read_phenotypes(table)
+
+
+def test_read_phenotypes__fields_by_number(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31", "p50_i2", "p21001_i2"), (1, 0, 170, 22))
+    assert list(read_phenotypes(table, fields=[50, "31", "bmi"]).data_vars) == ["height", "sex", "bmi"]
+    with pytest.raises(PhenotypeError, match="no phenotype field is called 51"):
+        read_phenotypes(table, fields=[51])
+
+
+def test_read_phenotypes__fields_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[grip]\nid = 47\ntitle = "Hand grip strength (right)"\nunits = "Kg"\nscale = 9.81\nscaled_units = "N"\n'
+        '[smoking]\nid = 20116\ntitle = "Smoking status"\nlabels = true\ncodes = { 0 = "Never", 2 = "Current" }\n'
+    )
+    table = write(tmp_path / "t.csv", ("eid", "p47_i2", "p20116_i2"), (1, 10, 2), (2, "", 0))
+    found = read_phenotypes(table, own_fields=own)
+    np.testing.assert_allclose(found["grip"], [98.1, np.nan])
+    assert found["grip"].attrs["units"] == "N"
+    assert found["smoking"].values.tolist() == ["Current", "Never"]
+
+
+def test_read_phenotypes__leaves_out_who_has_withdrawn(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", ("eid", "p31"), (1, 0), (2, 1), (3, 1))
+    listed = tmp_path / "w.csv"
+    listed.write_text("2\n99\n")
+    for gone in (listed, [2, 99]):
+        found = read_phenotypes(table, withdrawn=gone)
+        assert found["participant"].values.tolist() == [1, 3]
+        assert found.attrs["withdrawn_left_out"] == 1
+
+
+def test_read_phenotypes__damaged_parquet(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"eid,p31")
+    with pytest.raises(PhenotypeError, match="cannot be read as Parquet"):
+        read_phenotypes(tmp_path / "t.parquet")
+    with pytest.raises(PhenotypeError, match="there is no phenotype table"):
+        read_phenotypes(tmp_path / "none.parquet")
