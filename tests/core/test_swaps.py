@@ -87,3 +87,17 @@ def test_local_evidence__turns_round_when_fat_and_water_are_exchanged(radius: in
     assert step == pytest.approx(-brightness_step(other, everywhere), abs=1e-5)
     np.testing.assert_allclose(local_evidence(one, abs(step)), -local_evidence(other, abs(step)), atol=1e-4)
     assert local_evidence(one, abs(step)).sum() < 0
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_find_swaps__doesnt_leave_marrow_behind(legs: dict[int, SimulatedSlab], above: bool) -> None:
+    """The piece ends in the middle of the shaft and along its cortex: nothing but the marrow itself tells."""
+    marrow = legs[5].masks["femoral_diaphysis"].astype(bool)
+    cz, cy, _ = np.rint(np.argwhere(marrow).mean(axis=0)).astype(int)
+    leg = find_leg(body(legs[5]), legs[5].affine, "left")
+    z, y, _ = np.ogrid[tuple(map(slice, leg.shape))]
+    piece = leg & (y <= cy + 6) & ((z > cz) & (z < cz + 20) if above else (z < cz) & (z > cz - 20))
+    found = find_swaps(pairs(legs, {5: piece}))[5].mask
+    assert found[piece & body(legs[5])].mean() > 0.95
+    assert found[marrow & piece].mean() > 0.95
+    assert found[marrow & ~piece].mean() < 0.05
