@@ -38,6 +38,9 @@ def train(
     contrast: Annotated[
         Input, typer.Option("--input", help="What the network sees of a pair, or what single images show.")
     ] = "fat+water",
+    assume_aligned: Annotated[
+        bool, typer.Option("--assume-aligned", help="Files of a case that lie apart are of one place all the same.")
+    ] = False,
     architecture: Annotated[
         str, typer.Option(help="Which network; an unknown name lists them.")
     ] = "roi_attention_unet",
@@ -73,7 +76,10 @@ def train(
         start=str(start) if start else None,
     )  # fmt: skip
     if images is not None and masks is not None:
-        _on_masks(out, region, images, masks, contrast, folds, options, default_patience=patience is None)
+        _on_masks(
+            out, region, images, masks, contrast, folds, options,
+            default_patience=patience is None, assume_aligned=assume_aligned,
+        )  # fmt: skip
     else:
         if folds is not None:
             raise typer.BadParameter("--folds needs --images and --masks; simulate more participants instead")
@@ -90,6 +96,7 @@ def _on_masks(
     options: TrainingOptions,
     *,
     default_patience: bool,
+    assume_aligned: bool,
 ) -> None:
     from dataclasses import replace
 
@@ -100,7 +107,7 @@ def _on_masks(
     from bmx.training.nifti_examples import read_examples
     from bmx.training.splits import split
 
-    examples = read_examples(images, masks, region, contrast=contrast)
+    examples = read_examples(images, masks, region, contrast=contrast, assume_aligned=assume_aligned)
     data = f"{len(examples)} cases with masks of others, digest {examples_digest(examples)}" + _begun(options)
     if default_patience:
         options = replace(options, patience=_PATIENCE)

@@ -50,7 +50,12 @@ class NiftiExamples(Sequence[Example]):
 
 
 def read_examples(
-    images: str | Path, masks: str | Path, region: str, *, contrast: InputContrast = "fat+water"
+    images: str | Path,
+    masks: str | Path,
+    region: str,
+    *,
+    contrast: InputContrast = "fat+water",
+    assume_aligned: bool = False,
 ) -> NiftiExamples:
     """Read all cases of two folders of NIfTI files; how they are called stands in `bmx.training.nifti_pairs`.
 
@@ -63,6 +68,8 @@ def read_examples(
     masks : folder or URL of masks: 0 outside, anything else inside
     region : one of `bmx.regions.REGIONS`
     contrast : what the network shall see of a pair; of single images, what they are taken to show
+    assume_aligned : take the files of a case for images of one place although their headers say otherwise; the log
+        says how far apart
 
     Raises
     ------
@@ -75,7 +82,7 @@ def read_examples(
     simulated = False
     for pair in pairs:
         try:
-            drawn = read_pair(pair)
+            drawn = read_pair(pair, assume_aligned=assume_aligned)
             made.append(_prepare(drawn, which, contrast, pair))
             simulated |= SIMULATED_COMMENT in drawn.descriptions
         except SourceError as exc:

@@ -12,6 +12,7 @@ other slabs, in-phase and opposed-phase images are passed over.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from bmx.regions import REGIONS, Region
 from bmx.sources.nifti_image import NiftiImage
 from bmx.sources.places import address_of, open_place
 from bmx.types import Mask
+
+logger = logging.getLogger(__name__)
 
 _SUFFIX = re.compile(r"\.nii(\.gz)?$")
 _IMAGE = re.compile(r"(?P<name>.+?)(_(?P<kind>image|fat|water|F|W))?")
@@ -104,19 +107,27 @@ def find_pairs(images: str | Path, masks: str | Path, region: Region) -> tuple[l
     return pairs, problems
 
 
-def read_pair(pair: Pair) -> Drawn:
+def read_pair(pair: Pair, *, assume_aligned: bool = False) -> Drawn:
     """Read one case.
+
+    Parameters
+    ----------
+    pair : Pair
+    assume_aligned : take files of one shape for images of one place, wherever their headers say that they lie
 
     Raises
     ------
     SourceError
         With everything that is wrong in it, a line each: files that can't be read, grids that differ, NaN in an
-        image, an empty mask.
+        image, fat or water that is negative, an empty mask.
     """
     files = [NiftiImage.open(where) for where in (*pair.images, pair.mask)]
     first = files[0]
-    problems = [problem for other in files[1:] if (problem := _other_grid(other, first))]
+    problems = [problem for other in files[1:] if (problem := _other_grid(other, first, assume_aligned))]
     volumes = [file.volume() for file in files]
+    for file, volume in zip(files[:-1], volumes[:-1], strict=True):
+        if len(pair.images) == 2 and (low := float(np.nanmin(volume))) < 0:
+            problems.append(f"{file.where}: fat and water are magnitudes, expected none below 0, found {low:g}")
     for file, volume in zip(files[:-1], volumes[:-1], strict=True):
         if broken := int(np.count_nonzero(~np.isfinite(volume))):
             problems.append(f"{file.where}: {broken} of {volume.size} voxels are NaN or infinite; expected numbers")
@@ -176,19 +187,24 @@ def _without_slab(name: str, region: Region) -> str | None:
     return slab["exam"] if int(slab["number"]) == region.slab else None
 
 
-def _other_grid(other: NiftiImage, first: NiftiImage) -> str:
+def _other_grid(other: NiftiImage, first: NiftiImage, assume_aligned: bool) -> str:
     """How the grid of a file differs from that of its image; blank if it doesn't."""
     if other.shape != first.shape:
         return (
             f"{other.where}: expected the grid of its image, {_times(first.shape)} voxels (x, y, z), "
             f"found {_times(other.shape)}; draw or export it on the voxels of the image"
         )
-    if (apart := corners_apart(other.affine, first.affine, first.shape)) > SAME_PLACE_MM:
-        return (
-            f"{other.where}: expected the grid of its image, found one that lies up to {apart:.2f} mm from it; "
-            "draw or export it on the voxels of the image"
-        )
-    return ""
+    apart = corners_apart(other.affine, first.affine, first.shape)
+    if apart <= SAME_PLACE_MM:
+        return ""
+    if assume_aligned:
+        logger.warning("%s: lies up to %.2f mm from its image, and is taken as if it didn't", other.where, apart)
+        return ""
+    return (
+        f"{other.where}: expected the grid of its image, found one that lies up to {apart:.2f} mm from it; draw or "
+        "export it on the voxels of the image, or, if only the header is wrong, say assume_aligned=True "
+        "(--assume-aligned)"
+    )
 
 
 def _times(shape: tuple[int, ...]) -> str:

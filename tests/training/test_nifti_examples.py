@@ -33,7 +33,7 @@ def write_body(folder: Path, *, axes: str = "LPS", comment: str = "") -> None:
         write_nifti(folder / f"{name}.nii.gz", volume, affine_of(SPACING), axes=axes, comment=comment)
 
 
-def read(folder: Path, **options: str) -> NiftiExamples:
+def read(folder: Path, **options: object) -> NiftiExamples:
     return read_examples(folder / "images", folder / "masks", HEAD, **options)  # type: ignore[arg-type]
 
 
@@ -135,3 +135,53 @@ def test_read_examples__refuse_a_region_that_is_none(tmp_path: Path) -> None:
     """Before anything is read."""
     with pytest.raises(ValueError, match=r"did you mean femoral_head\?"):
         read_examples(tmp_path, tmp_path, "femural_head")
+
+
+def test_read_examples__take_what_lies_apart_for_one_place_if_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wrong origin in one header, as the real pair beside the project has it; the log says how far."""
+    write_body(tmp_path)
+    expected = read(tmp_path)[0]
+    _, water, _ = body()
+    write_nifti(tmp_path / "images/p_water.nii.gz", water, affine_of(SPACING, (0, 0, 0)), comment="")
+    with pytest.raises(
+        SourceError, match=r"p_water\.nii\.gz: expected the grid of its image, found one that lies up to"
+    ):
+        read(tmp_path)
+    found = read(tmp_path, assume_aligned=True)[0]
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert "p_water.nii.gz: lies up to" in caplog.text
+
+
+def test_read_examples__never_take_two_shapes_for_one(tmp_path: Path) -> None:
+    write_body(tmp_path)
+    _, water, _ = body()
+    write_nifti(tmp_path / "images/p_water.nii.gz", water[1:], affine_of(SPACING), comment="")
+    with pytest.raises(SourceError, match="80 × 60 × 20 voxels"):
+        read(tmp_path, assume_aligned=True)
+
+
+def test_read_examples__refuse_negative_magnitudes(tmp_path: Path) -> None:
+    write_body(tmp_path)
+    fat, _, _ = body()
+    write_nifti(tmp_path / "images/p_fat.nii.gz", fat.astype(np.int16) - 10, affine_of(SPACING), comment="")
+    with pytest.raises(SourceError, match=r"p_fat\.nii\.gz: fat and water are magnitudes, .* found -7"):
+        read(tmp_path)
+
+
+def test_read_examples__of_the_real_pair_with_a_wrong_origin(tmp_path: Path) -> None:
+    """Refused with the difference; its water file lies at 0, 0, 0."""
+    data = Path(__file__).parents[3] / "shared" / "data" / "lumbar_dixon"
+    if not data.exists():
+        pytest.skip("the real images lie beside the repository, not in it")
+    for name, folder in (("fat", "images"), ("water", "images"), ("muscles", "masks")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        target = "TUM01_mask" if name == "muscles" else f"TUM01_{name}"
+        (tmp_path / folder / f"{target}.nii.gz").symlink_to(data / f"TUM01_{name}.nii.gz")
+    with pytest.raises(SourceError, match=r"TUM01_water\.nii\.gz: .* found one that lies up to \d+\.\d\d mm from it"):
+        read_examples(tmp_path / "images", tmp_path / "masks", "spine")
+    volume, mask = read_examples(tmp_path / "images", tmp_path / "masks", "spine", assume_aligned=True)[0]
+    assert volume.shape == mask.shape
+    assert mask.any()
