@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from bmx.partitions.progress import status
     from bmx.phenotypes.join import join
     from bmx.phenotypes.read import read_phenotypes
+    from bmx.reproduction.report import reproduce
     from bmx.segmentation import segment
     from bmx.simulation.cohorts import simulate
+    from bmx.simulation.measured import simulate_results
     from bmx.store.exporting import export
     from bmx.store.reading import open_store
     from bmx.store.results import open_masks, open_results
@@ -51,11 +53,13 @@ _HOME = {
     "qc": "bmx.quality",
     "read_masks": "bmx.ingest.masks:read_masks",
     "read_phenotypes": "bmx.phenotypes.read:read_phenotypes",
+    "reproduce": "bmx.reproduction.report:reproduce",
     "return_to_ukb": "bmx.store.returning:return_to_ukb",
     "run": "bmx.cohort.run:run",
     "save_table": "bmx.store.tables:save_table",
     "segment": "bmx.segmentation:segment",
     "simulate": "bmx.simulation.cohorts:simulate",
+    "simulate_results": "bmx.simulation.measured:simulate_results",
     "status": "bmx.partitions.progress:status",
     "to_table": "bmx.store.tables:to_table",
     "train": "bmx.training.learning:train",
@@ -79,11 +83,13 @@ __all__ = [
     "qc",
     "read_masks",
     "read_phenotypes",
+    "reproduce",
     "return_to_ukb",
     "run",
     "save_table",
     "segment",
     "simulate",
+    "simulate_results",
     "status",
     "to_table",
     "train",

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "ingest", "segmentation", "measurement", "quality", "cohort", "training", "evaluation", "simulation",
         "analysis", "plot",
     ),
-    ("cli", "demo", "__init__", "__main__"),
+    ("cli", "demo", "reproduction", "__init__", "__main__"),
 )  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

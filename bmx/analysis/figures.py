@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bmx.analysis.basis import Basis
 from bmx.analysis.fitting import basis_of
 from bmx.analysis.margins import reference_grid
 from bmx.analysis.prediction import combine
 from bmx.analysis.report import layout
+from bmx.analysis.units import with_unit
 from bmx.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -102,11 +102,11 @@ class Figures:
             )
         axes.fill_between(across, line["conf_low"], line["conf_high"], color=_LINE, alpha=0.2, linewidth=0)
         axes.plot(across, line["estimate"], color=_LINE, linewidth=1.8)
-        axes.set_xlabel(_with_unit(basis, x))
+        axes.set_xlabel(with_unit(x, basis.flat.get(x)))
         kind = "log odds of " if fit.family == "binomial" else ""
         others = [name for name in basis.predictors() if name != x]
         adjusted = f"\nadjusted for {', '.join(others)}" if others else ""
-        axes.set_ylabel(f"{kind}{_with_unit(basis, fit.outcome)}{adjusted}")
+        axes.set_ylabel(f"{kind}{with_unit(fit.outcome, basis.flat.get(fit.outcome))}{adjusted}")
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9, colors=_INK)
         _title(axes, fit, layout(fit).sample)
@@ -120,18 +120,6 @@ def _numbers(cells: Sequence[str]) -> str:
 
 def _title(axes: Axes, fit: Regression, sample: str) -> None:
     axes.set_title(f"{fit.formula}\n{sample}", fontsize=8.5, color=_INK, loc="left")
-
-
-def _with_unit(basis: Basis, name: str) -> str:
-    from bmx.regions import ALL_REGIONS
-    from bmx.variables import VARIABLES
-
-    flat = basis.flat.get(name, name)
-    variable = VARIABLES.get(flat) or VARIABLES.get(
-        next((flat.removesuffix(f"_{region}") for region in ALL_REGIONS if flat.endswith(f"_{region}")), "")
-    )
-    unit = variable.units if variable is not None and variable.units not in ("", "1") else ""
-    return f"{name} ({unit})" if unit else name
 
 
 def partial_residuals(fit: Regression, x: str) -> pd.Series:

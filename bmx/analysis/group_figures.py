@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import gaussian_kde
 
+from bmx.analysis.units import with_unit
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -33,7 +35,7 @@ def draw_violins(found: GroupComparison) -> Figure:
         for place, name in enumerate(names):
             values = rows.loc[rows["group"] == name, "value"].to_numpy(float)
             if len(values):
-                _violin(axes, place, values, _COLOURS[place % len(_COLOURS)])
+                draw_violin(axes, place, values, _COLOURS[place % len(_COLOURS)])
         counts = rows["group"].value_counts()
         axes.set_xticks(range(len(names)), [f"{name}\nn = {counts.get(name, 0)}" for name in names], fontsize=8)
         axes.set_xlim(-0.6, len(names) - 0.4)
@@ -41,16 +43,17 @@ def draw_violins(found: GroupComparison) -> Figure:
         if found.within:
             axes.set_title(stratum, fontsize=10, color=_INK)
         _mark(axes, found, stratum, names)
-    panels[0].set_ylabel(found.variable)
+    panels[0].set_ylabel(with_unit(found.variable))
     figure.supxlabel(found.notes[-1], fontsize=7, color="#6A6A6A")
     return figure
 
 
-def _violin(axes: Axes, place: int, values: np.ndarray, colour: str) -> None:
+def draw_violin(axes: Axes, place: float, values: np.ndarray, colour: str, *, half: float = _HALF) -> None:
+    """Draw one group at `place`, `half` as wide to either side: density, every value, quartiles and median."""
     at = np.linspace(values.min(), values.max(), 100)
     spread = len(values) > 2 and float(np.ptp(values)) > 0
     width = gaussian_kde(values)(at) if spread else np.ones(100)
-    width = _HALF * width / width.max()
+    width = half * width / width.max()
     axes.fill_betweenx(at, place - width, place + width, color=colour, alpha=0.25, linewidth=0)
     # The same points wherever the figure is drawn again.
     inside = np.interp(values, at, width)

@@ -75,7 +75,8 @@ def _from_dataset(data: xr.Dataset, names: Sequence[str], groups: str, where: ob
             f"none of {', '.join(names)} has a value for each region, expected one, as bmff; "
             "flat names such as bmff_spine are for regress"
         )
-    slim = data[wanted].drop_vars([name for name in data.coords if name not in ("participant", "region", *wanted)])
+    slim = data[wanted]
+    slim = slim.drop_vars([name for name in slim.coords if name not in ("participant", "region", *wanted)])
     return slim.compute().to_dataframe().reset_index(), judged
 
 

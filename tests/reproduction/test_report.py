@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from bmx.analysis import bone_groups, regress
+from bmx.errors import SchemaError
+from bmx.phenotypes.join import join
+from bmx.phenotypes.read import read_phenotypes
+from bmx.quality import flag, passed
+from bmx.reproduction import reproduce
+from bmx.reproduction.models import MODELS, bone_density
+from bmx.reproduction.tables import between_regions, failure_by_height, volume_by_height
+from bmx.simulation.measured import simulate_results
+
+FIGURES = ("fig_4a", "fig_4c", "fig_5a", "fig_5b-d_spine", "fig_5b-d_femoral_head", "fig_5b-d_femoral_diaphysis")
+TABLES = (
+    "table_1", "table_1_tests", "table_3", "table_4", "table_5", "table_6", "table_7", "table_8", "fig_4a_regression",
+    "fig_4c_regression", "fig_5a_model", "fig_5a_sexes", *(f"supplementary_table_{number}" for number in range(1, 6)),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    folder = tmp_path_factory.mktemp("cohort")
+    results = simulate_results(folder, participants=500, seed=8)
+    return join(flag(results), read_phenotypes(folder / "phenotypes.csv")).compute()
+
+
+def test_reproduce__writes_everything_on_one_page(cohort: xr.Dataset, tmp_path: Path) -> None:
+    index = reproduce(cohort, tmp_path / "out")
+    page = index.read_text()
+    for stem in FIGURES:
+        assert (index.parent / f"{stem}.png").stat().st_size > 10_000
+        assert (index.parent / f"{stem}.svg").exists()
+        assert f"<img src='{stem}.png'" in page
+    for stem in TABLES:
+        assert len(pd.read_csv(index.parent / f"{stem}.csv")), stem
+        assert "<table" in (index.parent / f"{stem}.html").read_text()
+    assert "can't be made" not in page
+    assert "of 500 simulated participants" in page
+
+
+def test_reproduce__counts_phecodes_if_it_has_a_map(cohort: xr.Dataset, tmp_path: Path) -> None:
+    table = tmp_path / "map.csv"
+    table.write_text("ICD10,PHECODE\nM81,743.11\nM419,737.3\n")
+    few = cohort.isel(participant=slice(0, 120))
+    reproduce(few, tmp_path / "out", phecode_map=table)
+    counted = pd.read_csv(tmp_path / "out" / "table_3.csv")
+    ill = few["icd10"].to_pandas().str.contains("M81|M419")
+    ok = counted[(counted["region"] == "spine") & (counted["output"] == "OK")].iloc[0]
+    good = passed(few).sel(region="spine").to_numpy()
+    assert int(ok["Skeletal PheCode"]) == int((ill.to_numpy() & good).sum())
+
+
+def test_reproduce__of_a_small_cohort_says_what_cant_be_made(
+    cohort: xr.Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A table less is better than none."""
+    with caplog.at_level(logging.WARNING):
+        page = reproduce(cohort.isel(participant=slice(0, 12)), tmp_path).read_text()
+    assert "can't be made of this cohort" in page
+    assert "can't be made of this cohort" in caplog.text
+    assert (tmp_path / "table_3.csv").exists()
+
+
+def test_reproduce__says_what_is_missing(cohort: xr.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="no legs_fat, bmd_spine; the tables"):
+        reproduce(cohort.drop_vars(["legs_fat", "bmd_spine"]), tmp_path)
+    with pytest.raises(SchemaError, match=r"judge them with bmx\.qc\.flag"):
+        reproduce(cohort.drop_vars("qc_outcome"), tmp_path)
+
+
+@pytest.mark.parametrize("table", MODELS)
+def test_bone_density__compares_models_on_the_same_rows(cohort: xr.Dataset, table: str) -> None:
+    """One more covariate can raise AIC by 2 at most, as it didn't in the paper."""
+    found = bone_density(cohort, table)
+    outcome, sides = MODELS[table]
+    assert found.table["model"].tolist() == list(sides)
+    assert len({fit.summary.n for fit in found.fits}) == 1
+    first = found.fits[0]
+    alone = regress(
+        cohort, f"{outcome} ~ {next(iter(sides.values()))}", where=np.isin(cohort["participant"], first.sample)
+    )
+    np.testing.assert_allclose(first.terms["estimate"], alone.terms["estimate"])
+
+
+def test_between_regions__is_the_papers_table_4(cohort: xr.Dataset) -> None:
+    """Six pairs, and the two strata of those where the sexes differ."""
+    cells = between_regions(cohort).cells
+    whole = cells[cells["stratum"] == "all"]
+    assert len(whole) == 6
+    fit = regress(cohort, "bmff_total_hip ~ bmff_spine")
+    row = whole[(whole["exposure"] == "bmff_spine") & (whole["outcome"] == "bmff_total_hip")].iloc[0]
+    slope = fit.terms.set_index("term").loc["bmff_spine", "estimate"]
+    assert float(row["estimate (95% CI)"].split()[0]) == pytest.approx(slope, abs=5e-4)
+
+
+def test_volume_by_height__takes_the_small_ones_too(cohort: xr.Dataset) -> None:
+    cells = volume_by_height(cohort).cells.set_index("region")
+    assert int(cells.loc["spine", "n"]) == int((cohort["voxels"].sel(region="spine") > 0).sum())
+    assert cells.loc["spine", "p"] == "<0.0001"
+
+
+def test_failure_by_height__says_what_cant_be_fitted(cohort: xr.Dataset) -> None:
+    """No region of these is empty: there is nothing to explain."""
+    sound = cohort.copy()
+    sound["qc_outcome"] = xr.ones_like(cohort["qc_outcome"])
+    table, numbers = failure_by_height(sound)
+    assert len(numbers) == 0
+    assert (table.cells["p"] != "").all()
+
+
+def test_bone_groups__are_in_the_page(cohort: xr.Dataset, tmp_path: Path) -> None:
+    reproduce(cohort, tmp_path)
+    numbers = pd.read_csv(tmp_path / "table_1.csv")
+    group = bone_groups(cohort).to_numpy()
+    women = cohort["sex"].to_numpy() == "Female"
+    row = numbers[(numbers["variable"] == "age") & (numbers["group"] == "Female osteopaenic")].iloc[0]
+    assert row["n"] == int((women & (group == "osteopaenic")).sum())
