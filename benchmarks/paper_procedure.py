@@ -5,7 +5,8 @@
 As section 2 and the released code have it: a volume is what its SeriesNumber says (fat of slab N is 4(N - 1) + 3,
 water the one after it); its slices are stacked by position; the spine is looked for in slab 2, head and hip in slab 4,
 the shaft in slab 5 and nowhere else; nothing is known of swaps; fat fractions are smoothed as section 2.8 says. The
-networks are the ones that ship with bmx, so that procedures are compared and not networks.
+networks are those that ship with bmx and see fat alone, as the paper's did, so that procedures are compared and not
+networks.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archives", type=Path, nargs="+")
     torch.set_num_threads(1)
-    models = bmx.load_models("simulated")
+    models = bmx.load_models("simulated_fat")
     for path in parser.parse_args().archives:
         print(path.name)
         for region, one in measure_archive(path, models).items():

@@ -87,7 +87,7 @@ def simulate_one(row: int, *, people: int, seed: int, folder: str) -> tuple[list
         }
         for region in REGIONS.values()
     ]  # fmt: skip
-    return truth, measure_archive(path, bmx.load_models("simulated"))
+    return truth, measure_archive(path, bmx.load_models("simulated_fat"))
 
 
 def truth_of(region: Region, slabs: Mapping[int, SimulatedSlab]) -> dict[str, float]:

@@ -1,9 +1,12 @@
 """What a store costs its reader as it grows: columns at full size, images of the real shape without a voxel in them.
 
     python benchmarks/scale.py [--participants 1000 10000 100000]
+    python benchmarks/scale.py --run [--participants 1000 10000 100000] [--partition 32] [--workers 2]
 
 Aims at 100,000: open_store in 0.5 s, one status column in 0.1 s, memory that grows by less than 1 GB.
 Each size is measured in a process of its own; times are the median of five, memory is what opening added.
+With `--run`, a run on images of a few voxels: what a participant costs beside theirs. Aims: 10 ms of a worker each,
+1 GB for client and scheduler together, 5 s for a call with nothing to do. In proportion to participants, or better.
 """
 
 from __future__ import annotations
@@ -114,12 +117,25 @@ def main() -> None:
     """Make a store of each size, and measure it in a new process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--participants", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--run", action="store_true", help="measure a run, not a reader")
+    parser.add_argument("--partition", type=int, default=32)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--measure", metavar="STORE", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
         measure(given.measure)
         return
+    if given.run and len(given.participants) == 1:
+        from scale_run import report
+
+        report(given.participants[0], partition=given.partition, workers=given.workers)
+        return
     for participants in given.participants:
+        if given.run:
+            same = ["--partition", str(given.partition), "--workers", str(given.workers)]
+            words = [sys.executable, __file__, "--run", "--participants", str(participants), *same]
+            subprocess.run(words, check=True)
+            continue
         with tempfile.TemporaryDirectory() as folder:
             url = str(Path(folder) / "scale.zarr")
             began = time.perf_counter()

@@ -43,10 +43,27 @@ def plan(
         bool, typer.Option("--write", help="Write the plan, for several bmx convert --partitions to share.")
     ] = False,
     physics: Physics = None,
+    cluster: Annotated[
+        list[str] | None, typer.Option(help="Cores, or cores+GPUs as 16+1, of a cluster to think of; may be repeated.")
+    ] = None,
+    participants: Annotated[
+        int | None, typer.Option(min=1, help="For --cluster: how many; by default those in the folder.")
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="For --cluster: models that a run will use.")] = None,
+    trial: Annotated[
+        str | None, typer.Option(help="For --cluster: a store of a few people to try them on; by default STORE.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(help="For --cluster: of an hour of a core.")] = None,
+    gpu_price: Annotated[float | None, typer.Option(help="For --cluster: of an hour of a GPU.")] = None,
+    allow_simulated: Annotated[bool, typer.Option("--allow-simulated", help="As for bmx run.")] = False,
 ) -> None:
     """Say what a conversion will take: partitions, memory, disk, time. Converts a few exams to find out.
 
+    With --cluster also what the whole journey takes there, measured on a few participants here.
+
     Example: bmx plan dixon/ ukbb.zarr --workers 16 --max-memory 2GB
+
+    bmx plan dixon/ ukbb.zarr --models models/ --trial few.zarr --participants 100000 --cluster 64 --cluster 16+1
     """
     from bmx.ingest.planning import plan as verb
 
@@ -62,6 +79,26 @@ def plan(
         physics=physics,
     )
     typer.echo(str(forecast))
+    if cluster:
+        from bmx.cohort.forecast import Cluster, forecast_cohort, try_run
+
+        if models is None:
+            raise typer.BadParameter("--cluster needs --models, which a run will use")
+        try:
+            wanted = [Cluster.parse(one) for one in cluster]
+        except ValueError as exc:
+            raise typer.BadParameter(str(exc)) from exc
+        rate = try_run(trial or store, models, allow_simulated=allow_simulated)
+        count = participants or forecast.participants
+        table = forecast_cohort(
+            count, wanted, convert_seconds=forecast.rate.seconds, run=rate, price=price, gpu_price=gpu_price
+        )
+        typer.echo(f"\nhours for {count:,} participants, if its cores are like this one")
+        typer.echo(table.to_string(index=False, float_format="{:,.1f}".format))
+        typer.echo(
+            f"one participant on one core: convert {forecast.rate.seconds:.2f} s, run {rate.seconds:.2f} s "
+            f"(networks {rate.network:.2f} s), measured on {rate.tried}"
+        )
 
 
 @app.command()

@@ -11,8 +11,9 @@ from bmx.models.cards import CARD, ModelCard
 from bmx.models.own import Model
 from bmx.regions import REGIONS, get_site
 
-SHIPPED = Path(__file__).parent / "simulated"
-"""Weights trained on simulated anatomy; `models="simulated"` means these."""
+SHIPPED = {name: Path(__file__).parent / name for name in ("simulated", "simulated_fat")}
+"""Weights trained on simulated anatomy: `models="simulated"` sees F + W, which a fat-water swap can't change;
+`models="simulated_fat"` sees fat alone, as the paper does."""
 
 
 def load_models(models: str | Path | Models, *, regions: tuple[str, ...] = tuple(REGIONS)) -> dict[str, RegionModel]:
@@ -21,8 +22,8 @@ def load_models(models: str | Path | Models, *, regions: tuple[str, ...] = tuple
     Parameters
     ----------
     models : a directory of model directories, one model directory, "simulated" for the weights that
-        ship with bmx (trained on simulated anatomy), or a mapping from region to model, its
-        own or any `bmx.models.base.RegionModel`
+        ship with bmx (trained on simulated anatomy; "simulated_fat" for those that see fat alone), or a
+        mapping from region to model, its own or any `bmx.models.base.RegionModel`
     regions : the regions for which a model must be found
 
     Raises
@@ -40,7 +41,7 @@ def load_models(models: str | Path | Models, *, regions: tuple[str, ...] = tuple
         found: dict[str, RegionModel] = dict(models)
         where = "the models given"
     else:
-        folder = SHIPPED if models == "simulated" else Path(models)
+        folder = SHIPPED.get(str(models), Path(models))
         where = str(folder)
         if not folder.is_dir():
             raise ModelError(f"there is no folder {folder}; models= takes a directory of models, or 'simulated'")

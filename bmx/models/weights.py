@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors in half precision, with a digest. Nothing here can run code when loaded."""
+"""Weights on disk: safetensors of half precision or eight bits, with a digest. Nothing can run code when loaded."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from bmx.errors import ModelError
+from bmx.models.packing import pack, unpack
 
 WEIGHTS = "weights.safetensors"
 
 
-def save_weights(folder: Path, network: nn.Module) -> str:
-    """Write a network's weights as float16; give the digest of the file."""
-    half = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in _state(network).items()}
+def save_weights(folder: Path, network: nn.Module, *, packed: bool = False) -> str:
+    """Write a network's weights as float16, or `packed` into eight bits; give the digest of the file."""
+    state = _state(network)
+    half = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in state.items()}
     # save_file would make a file that only its owner can read; models are for sharing.
-    (folder / WEIGHTS).write_bytes(safetensors.torch.save(half))
+    (folder / WEIGHTS).write_bytes(safetensors.torch.save(pack(state) if packed else half))
     return file_digest(folder / WEIGHTS)
 
 
@@ -35,7 +37,7 @@ def load_weights(folder: Path, network: nn.Module, digest: str) -> None:
             "copy the model directory again"
         )
     try:
-        tensors = safetensors.torch.load_file(path)
+        tensors = unpack(safetensors.torch.load_file(path))
     except safetensors.SafetensorError as exc:
         raise ModelError(f"{path} is not a safetensors file ({exc})") from exc
     expected = {name: tuple(tensor.shape) for name, tensor in _state(network).items()}
@@ -46,7 +48,7 @@ def load_weights(folder: Path, network: nn.Module, digest: str) -> None:
             f"{path} does not fit the architecture on its card: {len(different)} tensors differ, "
             f"first {name}: expected shape {expected.get(name)}, found {shapes.get(name)}"
         )
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    network.load_state_dict(tensors)
 
 
 def file_digest(path: Path) -> str:

@@ -34,6 +34,9 @@ _PLAN_FORMAT = 1
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR}
 """Errors that say that a place is the wrong one: no permission, a read-only disk, a file where a folder should be."""
+_AWAY = {errno.EIO, errno.EREMOTEIO, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE}
+_OF_NETWORKS = ("botocore", "aiobotocore", "aiohttp")
+"""Packages whose errors mean that object storage doesn't answer; fsspec passes some of them on."""
 
 
 class WorkFolder:
@@ -212,12 +215,14 @@ def writing_to(place: str) -> Iterator[None]:
 
 
 def say_what_to_do(exc: BaseException) -> None:
-    """Add a note to the error of a disk that is full, or can't be written to."""
+    """Add a note to the error of a disk that is full or can't be written to, or of a place that doesn't answer."""
     number = exc.errno if isinstance(exc, OSError) else None
     if number in _FULL:
         exc.add_note("the disk is full: make space and call again, what is done stays done")
     elif number in _NO_PLACE:
         exc.add_note("this place can't be written to: make it writable and call again, what is done stays done")
+    elif number in _AWAY or type(exc).__module__.partition(".")[0] in _OF_NETWORKS:
+        exc.add_note("the place doesn't answer as it should: call again when it does, what is done stays done")
 
 
 def sweep_partial(url: str) -> None:

@@ -14,6 +14,7 @@ from zarr.errors import GroupNotFoundError, ZarrUserWarning
 
 from bmx._optional import require_for
 from bmx.errors import StoreError
+from bmx.partitions.work import say_what_to_do
 from bmx.variables import Variable
 
 COLUMN_CHUNK = 65_536
@@ -133,6 +134,10 @@ def find_store(url: str, name: str, version: int) -> zarr.Group | None:
         root = zarr.open_group(url, mode="r", zarr_format=3)
     except (FileNotFoundError, GroupNotFoundError):
         return None
+    except Exception as exc:
+        exc.add_note(f"while opening {url}")
+        say_what_to_do(exc)
+        raise
     found, found_version = root.attrs.get("bmx_format"), root.attrs.get("bmx_format_version")
     if found != name:
         raise StoreError(f"{url} is not a {name} store: its bmx_format is {found!r}")

@@ -68,7 +68,7 @@ def describe(
         training_data=training_data,
         training_steps=progress.best_step or progress.step,
         simulated=simulated,
-        held_out=_held_out(held_out),
+        held_out=held_out_entries(held_out),
         reference={
             "volume_mean_ml": float(np.mean(volumes)),
             "volume_sd_ml": float(np.std(volumes, ddof=1)),
@@ -84,7 +84,7 @@ def describe(
     )
 
 
-def _held_out(scores: HeldOut) -> dict[str, float]:
+def held_out_entries(scores: HeldOut) -> dict[str, float]:
     """Numbers for the card: n, and mean, SD and worst of each measure, but no NaN, which JSON can't hold."""
     entries: dict[str, float] = {}
     for name, ideal in IDEAL.items():

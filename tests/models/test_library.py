@@ -3,12 +3,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from bmx.core.agreement import dice
 from bmx.errors import ModelError
 from bmx.models.library import Model, load_models
 from bmx.regions import REGIONS
+from bmx.simulation.bodies import simulate_participant
+from bmx.simulation.people import draw_people, person_at
 from tests.networks import write_model
 
 
@@ -90,3 +94,28 @@ def test_load_models__the_shipped_weights_say_that_they_are_not_for_people(regio
     assert "simulated anatomy, not for people" in model.card.intended_use
     assert not model.network().training
     assert all(torch.isfinite(weight).all() for weight in model.network().parameters())
+
+
+@pytest.mark.parametrize(("name", "seen"), [("simulated", "fat+water"), ("simulated_fat", "fat")])
+def test_load_models__has_weights_of_all_regions_that_ship(name: str, seen: str) -> None:
+    """A few MB in all, and each file is the one that its card describes."""
+    models = load_models(name)
+    assert list(models) == list(REGIONS)
+    for model in models.values():
+        assert isinstance(model, Model)
+        assert (model.card.input, model.simulated) == (seen, True)
+        assert model.card.held_out["dice_mean"] > 0.9
+        assert (Path(model.folder) / "weights.safetensors").stat().st_size < 1.5e6
+        model.network()
+
+
+@pytest.mark.parametrize(("name", "moved"), [("simulated", False), ("simulated_fat", True)])
+def test_draw__of_swapped_images_is_the_same_on_fat_and_water(name: str, moved: bool) -> None:
+    """Why F + W is the default: a swap can't change it."""
+    slab = simulate_participant(person_at(draw_people(1, 12), 0), (4,), 12)[4]
+    fat, water = slab.images["fat"], slab.images["water"]
+    model = load_models(name, regions=("femoral_head",))["femoral_head"]
+    mask, swapped = (model.draw(*pair, slab.affine).mask for pair in ((fat, water), (water, fat)))
+    true = slab.masks["femoral_head"].astype(bool)
+    assert dice(mask > 0, true) > 0.85
+    assert (not np.array_equal(mask, swapped)) == moved

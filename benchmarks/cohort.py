@@ -1,0 +1,171 @@
+"""Real-size participants an hour, stage by stage, and what bounds each.
+
+    python benchmarks/cohort.py [--participants 12] [--clusters 2 64 16+1]
+
+Six slabs of simulated participants are converted and run with one and with two worker processes of one thread each. One
+core's seconds for a participant are split into stages; the limit beside a stage is what no program can be faster than
+here, measured in the same minutes: inflating the archives (`isal` or libdeflate), reading the stored images alone, the
+networks alone. Two workers must do 1.8 times what one does; a worker's memory mustn't grow from participant to
+participant. At last what 100,000 participants take on other machines, as `bmx plan --cluster` prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from distributed import Client, LocalCluster
+
+import bmx
+from bmx.acquisition import SLABS
+from bmx.cohort.forecast import Cluster, forecast_cohort, try_run
+from bmx.core.stitch import SlabPair
+from bmx.core.swaps import find_swaps
+from bmx.measurement import measure
+from bmx.models.library import load_models
+from bmx.regions import get_region
+from bmx.segmentation import segment
+from bmx.store.reading import open_store
+from bmx.store.results import masks_beside, open_masks
+
+SPEED_UP, GROWTH_MB = 1.8, 100.0
+PARTITION = 6
+"""Participants of a partition with the default memory."""
+
+
+def timed(action: Callable[[], object], repeats: int = 3) -> float:
+    """The median of some calls, seconds."""
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - began)
+    return float(np.median(taken))
+
+
+def cluster_of(workers: int) -> LocalCluster:
+    """Worker processes of one thread each."""
+    return LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=None, dashboard_address=None)
+
+
+def speed(folder: Path, workers: int) -> tuple[float, float, list[float]]:
+    """Seconds of convert and run with so many workers, and memory of each worker at the ends of two runs, MB."""
+    memory = []
+    with cluster_of(workers) as cluster, Client(cluster) as client:
+        client.run(warm)
+        began = time.perf_counter()
+        bmx.convert(folder / "dixon", folder / f"s{workers}.zarr", client=client)
+        converted = time.perf_counter() - began
+        ran = 0.0
+        for number in range(2):
+            began = time.perf_counter()
+            results = folder / f"r{workers}-{number}.zarr"
+            bmx.run(folder / f"s{workers}.zarr", results, models="simulated", client=client)
+            ran = time.perf_counter() - began
+            memory.append(max(client.run(resident).values()))
+    return converted, ran, memory
+
+
+def warm() -> None:
+    """Import what a task needs, which takes a second."""
+    torch.set_num_threads(1)
+    import bmx.cohort.partition  # noqa: F401
+
+
+def resident() -> float:
+    """MB of this process."""
+    import psutil
+
+    return float(psutil.Process().memory_info().rss / 1e6)
+
+
+def stages(store: Path, results: Path) -> pd.DataFrame:
+    """Seconds of one core for one participant, by stage, and the limit of each."""
+    torch.set_num_threads(1)
+    slabs = open_store(store)
+    one = slabs.isel(participant=slice(1, 2))
+    names = [slab.name for slab in SLABS.values() if slab.name in one.children]
+
+    def read() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        found = {}
+        for name in names:
+            slab = one[name].to_dataset().isel(participant=0).compute()
+            found[name] = tuple(slab[what].to_numpy() for what in ("fat", "water", "affine"))
+        return found
+
+    images = read()
+    numbers = {int(name.rpartition("_")[2]): SlabPair(*images[name]) for name in names}
+    models = load_models("simulated")
+    several = slabs.isel(participant=slice(0, PARTITION))
+    people = several.sizes["participant"]
+    drawn = open_masks(masks_beside(str(results))).isel(participant=slice(0, PARTITION)).compute()
+    near = several.compute()
+
+    def draw() -> None:
+        for name, model in models.items():
+            model.draw(*images[SLABS[get_region(name).slab].name])
+
+    network = timed(draw)
+    rows = {
+        "read images of six slabs": timed(read),
+        "networks, four regions": network,
+        "search for swaps": timed(lambda: find_swaps(numbers)),
+        "measure": timed(lambda: measure(near, masks=drawn).compute()) / people,
+        "all of it, as a partition does it": timed(
+            lambda: measure(several, masks=segment(several, models="simulated").compute()).compute(), repeats=1
+        )
+        / people,
+    }
+    return pd.DataFrame({"seconds": rows})
+
+
+def main() -> int:
+    """Simulate, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--participants", type=int, default=12)
+    parser.add_argument("--clusters", nargs="+", default=["2", "64", "16+1"])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        bmx.simulate(folder, participants=options.participants, seed=31, maps=False)
+        shutil.rmtree(folder / "truth.zarr")
+        one, two = (speed(folder, workers) for workers in (1, 2))
+        table = stages(folder / "s2.zarr", folder / "r2-0.zarr")
+        rate = try_run(folder / "s2.zarr", "simulated")
+    each = pd.DataFrame(
+        {
+            "seconds, 1 worker": [one[0] / options.participants, one[1] / options.participants],
+            "participants an hour": [3600 * options.participants / value for value in one[:2]],
+            "2 workers": [3600 * options.participants / value for value in two[:2]],
+            "times": [one[0] / two[0], one[1] / two[1]],
+        },
+        index=["convert", "run"],
+    )
+    print(each.to_string(float_format="{:,.2f}".format))
+    print("\nof a run, one core, seconds for one participant")
+    print(table.to_string(float_format="{:.3f}".format))
+    missed = 0
+    for what, value, sign, limit in (
+        ("run, two workers against one", one[1] / two[1], ">=", SPEED_UP),
+        ("a worker's memory after a second run, MB more", one[2][1] - one[2][0], "<=", GROWTH_MB),
+    ):
+        holds = value >= limit if sign == ">=" else value <= limit
+        missed += not holds
+        print(f"{what}: {value:.2f} (aim {sign} {limit:g}){'' if holds else '  MISSED'}")
+    print("\nhours for 100,000 participants, if cores are like these")
+    clusters = [Cluster.parse(text) for text in options.clusters]
+    plan = forecast_cohort(100_000, clusters, convert_seconds=one[0] / options.participants, run=rate)
+    print(plan.to_string(index=False, float_format="{:,.1f}".format))
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
