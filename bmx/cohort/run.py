@@ -69,7 +69,8 @@ def run(
     masks : where the masks go; by default `something.masks.zarr` beside the results
     beside : if `results` holds a run of other models or another recipe, write to `something-<digest>.zarr` beside it
     allow_simulated : use models trained on simulated anatomy on images of people all the same
-    client, workers : Dask client to work on (default: the active one), or the number of local processes
+    client, workers : Dask client to work on (default: the active one), or the number of local processes. Workers that
+        declare a resource GPU do no more tasks at once than they have of it
     timeout : seconds that one partition may take; a worker that takes longer is killed and replaced
 
     Returns
@@ -130,7 +131,7 @@ def run(
     create_masks(masks_url, eids=plan.eids, shard=plan.size, regions=by_slab, models=digests, swaps=swaps, attrs=attrs)
     run_missing(
         run_partition, work, plan, client=client, workers=workers, label="run",
-        rescue=partial(rescue, task=run_partition, timeout=timeout), timeout=timeout,
+        rescue=partial(rescue, task=run_partition, timeout=timeout), timeout=timeout, resource="GPU",
     )  # fmt: skip
     work.sweep()
     sweep_partial(masks_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from bmx.nn.network import Network
 
+logger = logging.getLogger(__name__)
 
 _UNUSUAL = 0.02
 """By how much confidence is lower in the least sure of ten whole regions: `benchmarks/neighbours.py`."""
@@ -78,13 +80,18 @@ class Model:
         return Drawing(mask, expected_dice(logits))
 
     def logits(self, volume: FloatVolume) -> npt.NDArray[np.float32]:
-        """Logits of a prepared volume, (z, y, x) to (z, y, x)."""
+        """Logits of a prepared volume, (z, y, x) to (z, y, x); on the CPU if the GPU has no room for it."""
         import torch
 
-        seen = torch.from_numpy(np.ascontiguousarray(volume))[None, None].to(best_device())
-        with torch.inference_mode():
-            logits: npt.NDArray[np.float32] = self.network()(seen).logits[0, 0].cpu().numpy()
-        return logits
+        seen = torch.from_numpy(np.ascontiguousarray(volume))[None, None]
+        try:
+            return _forward(self.network(), seen.to(best_device()))
+        except torch.cuda.OutOfMemoryError:
+            # One volume is the smallest batch there is.
+            size = " x ".join(map(str, volume.shape))
+            logger.warning("%s: a volume of %s doesn't fit the GPU's memory, drawn on the CPU", self.region, size)
+            torch.cuda.empty_cache()
+        return _forward(_load_network(self.folder, self.digest, device="cpu"), seen)
 
 
 def best_device() -> torch.device:
@@ -94,8 +101,16 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@functools.lru_cache(maxsize=len(REGIONS))
-def _load_network(folder: str, digest: str) -> Network:
+def _forward(network: Network, seen: torch.Tensor) -> npt.NDArray[np.float32]:
+    import torch
+
+    with torch.inference_mode():
+        logits: npt.NDArray[np.float32] = network(seen).logits[0, 0].cpu().numpy()
+    return logits
+
+
+@functools.lru_cache(maxsize=2 * len(REGIONS))
+def _load_network(folder: str, digest: str, *, device: str | None = None) -> Network:
     """The digest is part of the key: a model trained anew in the same folder is loaded anew."""
     from bmx.models.weights import load_weights
     from bmx.nn.build import build
@@ -106,4 +121,4 @@ def _load_network(folder: str, digest: str) -> Network:
     except ValueError as exc:
         raise ModelError(f"the card {Path(folder) / CARD} describes no network of this bmx: {exc}") from exc
     load_weights(Path(folder), network, digest)
-    return network.to(best_device()).eval()
+    return network.to(device or best_device()).eval()

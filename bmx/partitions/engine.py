@@ -39,6 +39,7 @@ def run_missing(
     only: range | None = None,
     rescue: Task | None = None,
     timeout: float | None = None,
+    resource: str | None = None,
 ) -> int:
     """Submit one task for each partition without a done-marker, and wait for all of them.
 
@@ -64,6 +65,9 @@ def run_missing(
         Done instead of `task` for a partition that killed its worker again and again, see `bmx.partitions.rescue`.
     timeout : float, optional
         Seconds that one partition may take. A worker that takes longer is killed, as often as others that die.
+    resource : str, optional
+        A Dask resource, as "GPU", of which each task takes one, if any worker has it: a worker of several threads
+        then does no more tasks at once than it has GPUs.
 
     Returns
     -------
@@ -90,11 +94,11 @@ def run_missing(
     try:
         with dask_client(client, workers=workers) as active:
             killers = _submit_and_wait(
-                active, task, work, parts, label=label, may_kill=rescue is not None, timeout=timeout
+                active, task, work, parts, label=label, may_kill=rescue is not None, timeout=timeout, resource=resource
             )
             if rescue is not None and killers:
                 logger.warning("%s: %d partitions killed their workers, trying participants alone", label, len(killers))
-                _submit_and_wait(active, rescue, work, killers, label=f"{label}, one by one")
+                _submit_and_wait(active, rescue, work, killers, label=f"{label}, one by one", resource=resource)
     except KeyboardInterrupt:
         done = len(plan) - len(work.missing(plan))
         logger.warning("%s: stopped; %d of %d partitions are done, call it again to go on", label, done, len(plan))
@@ -111,19 +115,22 @@ def _submit_and_wait(
     label: str,
     may_kill: bool = False,
     timeout: float | None = None,
+    resource: str | None = None,
 ) -> list[Partition]:
     """Do these partitions; give those that killed their workers, if they may."""
     from distributed import as_completed
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    resources = {resource: 1} if resource is not None and _has(client, resource) else None
     call = uuid.uuid4().hex  # two calls must not share keys: Dask would take the first one's results
     futures = {
         client.submit(
-            _logged, task, work.url, part.index, timeout=timeout, key=f"{label}-{part.index}-{call}", pure=False
+            _logged, task, work.url, part.index, timeout=timeout, key=f"{label}-{part.index}-{call}", pure=False,
+            resources=resources,
         ): part
         for part in parts
-    }
+    }  # fmt: skip
     killers: list[Partition] = []
     columns = (
         TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("participants{task.fields[told]}"),
@@ -146,6 +153,12 @@ def _submit_and_wait(
     finally:
         client.cancel(list(futures))
     return killers
+
+
+def _has(client: Client, resource: str) -> bool:
+    """Whether any worker declares it."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return any(resource in (worker.get("resources") or {}) for worker in workers)
 
 
 def _logged(task: Task, work_url: str, index: int, *, timeout: float | None) -> int:

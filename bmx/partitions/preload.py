@@ -15,6 +15,9 @@ def dask_setup(_: Any) -> None:
     logging.getLogger("distributed.worker").addFilter(_is_news)
 
 
+_KNOWN = ("Compute Failed", "Failed to communicate with scheduler during heartbeat")
+"""How messages begin that say, with a traceback, what the caller says in a line: a task failed, the call was stopped."""
+
+
 def _is_news(record: logging.LogRecord) -> bool:
-    """A failed task is an error that the caller raises; Dask shows it in each worker, too."""
-    return not record.getMessage().startswith("Compute Failed")
+    return not record.getMessage().startswith(_KNOWN)

@@ -6,6 +6,8 @@ import logging
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -66,6 +68,42 @@ def test_run__equals_an_undisturbed_one_while_workers_are_killed(
         killer.join(timeout=60)
     assert killed
     assert everything(results) == calm
+
+
+def test_run__on_workers_started_by_hand_while_they_come_and_go(
+    six: Path, untrained: Path, calm: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Processes that share no memory with the caller or each other, on a cluster that grows and shrinks."""
+    results = tmp_path / "results.zarr"
+    with by_hand(tmp_path, workers=1) as (file, _), Client(scheduler_file=file, timeout=60) as client:
+        words = [
+            sys.executable, "-m", "dask", "worker", "--scheduler-file", file, "--nthreads", "1", "--no-dashboard",
+            "--local-directory", str(tmp_path),
+        ]  # fmt: skip
+        second = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def leave() -> None:
+            wait_until(lambda: done(results) >= 2)
+            os.killpg(second.pid, signal.SIGTERM)
+
+        leaver = threading.Thread(target=leave)
+        leaver.start()
+        run(six, results, models=untrained, client=client)
+        leaver.join(timeout=60)
+        second.wait(timeout=60)
+    assert everything(results) == calm
+
+
+def test_run__on_an_adaptive_cluster(six: Path, untrained: Path, calm: dict[str, bytes], tmp_path: Path) -> None:
+    """Workers are started for the work, and sent away after it."""
+    with (
+        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        cluster.adapt(minimum=0, maximum=2, interval="200ms", wait_count=2)
+        run(six, tmp_path / "results.zarr", models=untrained, client=client)
+        wait_until(lambda: not client.scheduler_info()["workers"])
+    assert everything(tmp_path / "results.zarr") == calm
 
 
 def test_run__says_that_the_scheduler_is_gone(

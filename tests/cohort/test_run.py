@@ -22,6 +22,7 @@ from bmx.measurement import measure
 from bmx.models.callables import from_callable
 from bmx.models.library import load_models
 from bmx.models.own import Model
+from bmx.quality import flag
 from bmx.regions import REGIONS
 from bmx.segmentation import segment
 from bmx.store.layout import consolidate
@@ -30,6 +31,7 @@ from bmx.store.results import masks_beside, open_masks, open_results
 from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS
 from tests.cohort.dying import draw_or_raise, mark
 from tests.cohorts import assert_same_values, contents, make_store, write_models
+from tests.conftest import MaxComputes
 from tests.exams import make_exam
 from tests.networks import write_model
 
@@ -92,6 +94,23 @@ def test_run__is_measure_of_segment(store: Path, finished: Path, untrained: Path
     assert stored["slab_4/mask"].any()
     assert stored["slab_4/region"].to_numpy().tolist() == REGION
     assert stored["slab_4/model"].to_numpy().tolist() == results["model"].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_run__of_some_composed_by_hand_is_the_same(
+    store: Path, finished: Path, untrained: Path, max_computes: MaxComputes, size: int
+) -> None:
+    """Nothing is computed while the verbs are called; any chunks give the run's rows of these participants."""
+    results = open_results(finished)
+    some = slice(1, 3)
+    with max_computes(0):
+        slabs = open_store(store).isel(participant=some).chunk({"participant": size})
+        masks = segment(slabs, models=untrained, regions=REGION)
+        by_hand = flag(measure(slabs, masks=masks))
+    assert_same_values(
+        by_hand[list(results.drop_vars("source_digest").data_vars)].compute(scheduler="synchronous"),
+        results.drop_vars("source_digest").isel(participant=some),
+    )
 
 
 def test_run__says_what_made_it(store: Path, finished: Path, untrained: Path) -> None:

@@ -119,3 +119,20 @@ def test_draw__of_swapped_images_is_the_same_on_fat_and_water(name: str, moved: 
     true = slab.masks["femoral_head"].astype(bool)
     assert dice(mask > 0, true) > 0.85
     assert (not np.array_equal(mask, swapped)) == moved
+
+
+def test_logits__go_to_the_cpu_if_the_gpu_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And say so. A GPU that is full can't be had here: the first call of the network plays it."""
+    model = load_models(write_model(tmp_path / "one", "spine"), regions=("spine",))["spine"]
+    assert isinstance(model, Model)
+    volume = np.random.default_rng(0).random((8, 24, 24), np.float32)
+    expected = model.logits(volume)
+
+    def full(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(model.network(), "forward", full)
+    np.testing.assert_allclose(model.logits(volume), expected, rtol=1e-6)
+    assert "spine: a volume of 8 x 24 x 24 doesn't fit the GPU's memory, drawn on the CPU" in caplog.text

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 
 from bmx.errors import BmxError
 from bmx.partitions.cluster import dask_client
@@ -95,3 +97,35 @@ def test_run_missing__gives_up_on_a_partition_that_kills(work: WorkFolder) -> No
     """Otherwise one participant would keep a cluster busy for ever."""
     with dask_client(workers=1) as local, pytest.raises(BmxError, match=r"partition 0 .* killed its worker"):
         run_missing(die, work, Plan((100,), 3), client=local, label="note")
+
+
+def busy_together(work_url: str, index: int) -> None:
+    """Note how many are at work at once."""
+    folder = Path(work_url) / "busy"
+    folder.mkdir(exist_ok=True)
+    (folder / str(index)).touch()
+    time.sleep(0.2)
+    seen = len(list(folder.iterdir()))
+    (folder / str(index)).unlink()
+    work = WorkFolder(work_url)
+    work.write_file(f"together-{index}.json", json.dumps(seen).encode())
+    work.write_marker(index, work.read_plan().partition(index).digest)
+
+
+@pytest.mark.parametrize(("gpus", "most"), [({"GPU": 1}, 1), ({}, 3)])
+def test_run_missing__takes_a_gpu_for_each_task_where_there_is_one(
+    tmp_path: Path, gpus: dict[str, int], most: int
+) -> None:
+    """A worker of three threads with one GPU does one task at a time."""
+    work = WorkFolder(tmp_path / "s.zarr.work")
+    plan = Plan(tuple(range(6)), 1)
+    work.write_plan(plan)
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None, resources=gpus
+        ) as cluster,
+        Client(cluster) as client,
+    ):  # fmt: skip
+        run_missing(busy_together, work, plan, client=client, label="run", resource="GPU")
+    together = [json.loads(work.read_file(f"together-{index}.json") or b"0") for index in range(6)]
+    assert max(together) == 1 if most == 1 else max(together) > 1
