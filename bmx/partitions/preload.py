@@ -16,7 +16,7 @@ def dask_setup(_: Any) -> None:
 
 
 _KNOWN = ("Compute Failed", "Failed to communicate with scheduler during heartbeat")
-"""How messages begin that say, with a traceback, what the caller says in a line: a task failed, the call was stopped."""
+"""How messages begin that tell at length what the caller tells in a line: a task failed, the call was stopped."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -25,7 +25,7 @@ from tests.exams import make_exam
 
 COMMANDS = (
     "simulate", "plan", "convert", "inspect", "fields", "verify", "withdraw", "status", "export", "train", "evaluate",
-    "run", "regress", "demo",
+    "run", "regress", "reproduce", "demo",
 )  # fmt: skip
 FORMULA = "bmd_femoral_shaft ~ bmff_femoral_diaphysis"
 
