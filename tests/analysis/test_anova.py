@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
@@ -10,6 +13,7 @@ from bmx.errors import AnalysisError
 from tests.analysis.r_models import LOGISTIC, MODELS, assert_agrees, people, r_says
 
 TYPES = (1, 2, 3)
+FIXTURES = Path(__file__).parent / "fixtures"
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
@@ -86,3 +90,17 @@ def test_anova__teaches() -> None:
         fit.anova(4)
     with pytest.raises(AnalysisError, match="which HC3 standard errors do not have; use type=3"):
         fit.with_vcov("HC3").anova(2)
+
+
+@pytest.mark.parametrize("variable", ["bmff_spine", "bmff_femoral_head", "lesions"])
+def test_anova__of_two_crossed_factors_is_r_type_three(variable: str) -> None:
+    """Unbalanced, with sum contrasts: Prism's two-way analysis of variance."""
+    cohort = pd.read_csv(FIXTURES / "groups_cohort.csv").set_index("eid")
+    found = regress(cohort, f"{variable} ~ bone * sex", qc=None).anova(3).set_index("term")
+    r = pd.read_csv(FIXTURES / "groups_two_way.csv").set_index(["variable", "term"]).loc[variable]
+    for term in ("bone", "sex", "bone:sex"):
+        ours, theirs = found.loc[term], r.loc[term]
+        np.testing.assert_allclose(
+            ours[["sum_sq", "df", "statistic", "p_value"]].to_numpy(float),
+            theirs[["sum_sq", "df", "statistic", "p_value"]].to_numpy(float), rtol=1e-8,
+        )  # fmt: skip
