@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bmx.partitions.progress import status
     from bmx.phenotypes.join import join
     from bmx.phenotypes.read import read_phenotypes
+    from bmx.phenotypes.traits import open_traits
     from bmx.reproduction.report import reproduce
     from bmx.segmentation import segment
     from bmx.simulation.cohorts import simulate
@@ -50,6 +51,7 @@ _HOME = {
     "open_results": "bmx.store.results:open_results",
     "open_store": "bmx.store.reading:open_store",
     "plot": "bmx.plot",
+    "open_traits": "bmx.phenotypes.traits:open_traits",
     "qc": "bmx.quality",
     "read_masks": "bmx.ingest.masks:read_masks",
     "read_phenotypes": "bmx.phenotypes.read:read_phenotypes",
@@ -79,6 +81,7 @@ __all__ = [
     "open_masks",
     "open_results",
     "open_store",
+    "open_traits",
     "plot",
     "qc",
     "read_masks",

@@ -82,7 +82,9 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
     kept = results if len(both) == len(left) else results.isel(participant=both)
     beside = phenotypes.isel(participant=position[both])
     counts = {"join_only_results": only_results, "join_only_phenotypes": only_phenotypes}
-    return kept.assign({name: beside[name].variable for name in beside.data_vars}).assign_attrs(counts)
+    # What names the columns of a table of traits comes along.
+    named = kept.assign_coords({name: beside[name].variable for name in beside.coords if name != "participant"})
+    return named.assign({name: beside[name].variable for name in beside.data_vars}).assign_attrs(counts)
 
 
 def unmatched(results: xr.Dataset, phenotypes: xr.Dataset) -> Unmatched:

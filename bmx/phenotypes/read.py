@@ -99,7 +99,7 @@ def read_phenotypes(
     wanted = _get_fields(fields, known)
     instances = (instance,) if isinstance(instance, int) else tuple(instance)
     columns = read_header(str(path))
-    eid_column = _find_eid(columns, path)
+    eid_column = find_eid(columns, path)
     spellings = [read_spelling(column) for column in columns]
     chosen = {
         one.name: _find_columns(columns, spellings, one, instances, required=fields is not None) for one in wanted
@@ -113,7 +113,7 @@ def read_phenotypes(
         )
     groups = {one.label: one.positions for held in chosen.values() for one in held}
     cells = read_cells(str(path), len(columns), {_EID: [eid_column], **groups})
-    eids = _read_eids(cells[_EID], columns[eid_column])
+    eids = read_eids_of(cells[_EID], columns[eid_column])
     variables = {name: _combine(held, cells, columns, eids) for name, held in chosen.items()}
     _log.info("%s: %d participants, %d fields: %s", path, len(eids), len(variables), ", ".join(variables))
     participant = ("participant", eids, VARIABLES["participant"].attrs)
@@ -142,7 +142,8 @@ def _get_fields(names: Iterable[str | int] | None, known: dict[str, Field]) -> l
     return wanted
 
 
-def _find_eid(columns: list[str], path: str | Path) -> int:
+def find_eid(columns: list[str], path: str | Path) -> int:
+    """Which column holds the EIDs."""
     found = [position for position, column in enumerate(columns) if column in _EID_COLUMNS]
     if len(found) == 1:
         return found[0]
@@ -184,7 +185,8 @@ def _find_columns(
     return found
 
 
-def _read_eids(cells: pd.Series[Any], column: str) -> npt.NDArray[np.int64]:
+def read_eids_of(cells: pd.Series[Any], column: str) -> npt.NDArray[np.int64]:
+    """EIDs of a column, each once."""
     stripped = cells.astype(str).str.strip()
     bad = np.flatnonzero(~stripped.str.fullmatch(r"\d{1,18}").to_numpy(dtype=bool))
     if len(bad):

@@ -30,7 +30,7 @@ def read_header(path: str) -> list[str]:
         If there is no table, or none that can be read.
     """
     if _is_parquet(path):
-        with _open_parquet(path) as file:
+        with open_parquet(path) as file:
             return [str(name) for name in file.schema_arrow.names]
     with _lines_of(path) as lines:
         header = lines.readline()
@@ -87,7 +87,7 @@ def _read_text(path: str, width: int, wanted: Mapping[str, Sequence[int]]) -> Ce
 
 
 def _read_parquet(path: str, wanted: Mapping[str, Sequence[int]]) -> Cells:
-    with _open_parquet(path) as file:
+    with open_parquet(path) as file:
         names = file.schema_arrow.names
         chosen = [names[place] for places in wanted.values() for place in places]
         table = file.read(columns=chosen).to_pandas()
@@ -123,7 +123,8 @@ def _is_parquet(path: str) -> bool:
 
 
 @contextmanager
-def _open_parquet(path: str) -> Iterator[Any]:
+def open_parquet(path: str) -> Iterator[Any]:
+    """Give a pyarrow.parquet.ParquetFile."""
     parquet = require("pyarrow.parquet", extra="tables", why="reading Parquet")
     arrow = require("pyarrow", extra="tables", why="reading Parquet")
     require_for(path)
