@@ -52,7 +52,7 @@ def test_associate__takes_traits_from_parquet(table: Path) -> None:
     results = cohort(60, regions=("spine",))
     results["bmff"][:] = np.random.default_rng(1).normal(45, 9, (60, 1))
     joined = join(results, open_traits(table))
-    found = associate(joined, "traits", "bmff_spine").table.set_index("outcome")
+    found = associate(joined, "traits", "bmff_spine", qc=None).table.set_index("outcome")
     frame = pd.read_parquet(table).set_index("eid").drop(columns="note").astype(float)
     frame["bmff_spine"] = results["bmff"][:, 0].to_pandas()
     memory = associate(frame.dropna(subset="bmff_spine"), list(frame.columns[:-1]), "bmff_spine").table
