@@ -55,6 +55,7 @@ SLAB_FLAGS = _bits(
     "manifest_mismatch", "manifest_missing", "unexpected_position", "wrong_origin", "physics_violated",
     "archive_unreadable",
 )  # fmt: skip
+SWAP = _bits("exchanged", "suspected")
 MEASUREMENT_STATUS = _values("not_attempted", "measured", "empty", "failed")
 RESULT_FLAGS = _bits(
     "single_voxels_removed", "parts_joined", "touches_slab_edge", "swap_corrected", "swap_suspected",
@@ -137,10 +138,7 @@ _DECLARED: tuple[Variable, ...] = (
     Variable("series_reason", ("series",), "string", "", "why it was used or not", "series"),
     # masks, one slab
     Variable("mask", ("participant", "region", "z", "y", "x"), "uint8", "1", "1 inside the region", "masks"),
-    Variable(
-        "swap", _IMAGE, "uint8", "1", "1 where fat and water are exchanged, and are measured exchanged back", "masks"
-    ),
-    Variable("swap_suspected", _PERSON, "bool", "1", "whether something else may be exchanged in this slab", "masks"),
+    Variable("swap", _IMAGE, "uint8", "1", "where fat and water are exchanged, or may be", "masks", flag_masks=SWAP),
     # results
     Variable("region", ("region",), "string", "", "bone marrow region", "results"),
     _percent("bmff", "mean dual-echo bone marrow fat fraction inside the eroded mask"),

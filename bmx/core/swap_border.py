@@ -46,10 +46,10 @@ def refine(fat: npt.NDArray[Any], water: npt.NDArray[Any], coarse: Coarse, label
     -------
     (z, y, x) bool, native; around the body the label is that of the nearest coarse voxel.
     """
-    native = _upsample(coarse, labels, fat.shape)
+    native = upsample(coarse, labels, fat.shape)
     inner = ndimage.binary_erosion(labels, iterations=_BAND, border_value=1)
     outer = ndimage.binary_dilation(labels, iterations=_BAND)
-    band = _upsample(coarse, outer & ~inner & ndimage.binary_dilation(coarse.body), fat.shape)
+    band = upsample(coarse, outer & ~inner & ndimage.binary_dilation(coarse.body), fat.shape)
     box = bounding_box(band, margin=1)
     if box is None:
         return native
@@ -100,7 +100,7 @@ def _islands(fat: npt.NDArray[Any], water: npt.NDArray[Any], exchanged: Mask, *,
     return found
 
 
-def _upsample(coarse: Coarse, labels: Mask, shape: tuple[int, ...]) -> Mask:
+def upsample(coarse: Coarse, labels: Mask, shape: tuple[int, ...]) -> Mask:
     """Coarse labels on native voxels; beyond the coarse grid the nearest."""
     for axis, (length, count, first) in enumerate(zip(shape, coarse.step, coarse.origin, strict=True)):
         at = np.clip((np.arange(length) - first) // count, 0, labels.shape[axis] - 1)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bmx.core.stitch import SlabPair, index_map
-from bmx.core.swap_border import refine
+from bmx.core.swap_border import refine, upsample
 from bmx.core.swap_chain import Chain, solve_chain
 from bmx.core.swap_cut import cut, link
 from bmx.core.swap_evidence import Coarse, brightness_step, coarsen, local_evidence
@@ -41,10 +41,18 @@ class Swaps(NamedTuple):
 
     mask: Mask
     """(z, y, x) bool, where to exchange fat and water."""
-    corrected: bool
-    """Whether the mask has a voxel."""
-    suspected: bool
-    """Whether something is left that may be a swap."""
+    doubt: Mask
+    """(z, y, x) bool, what may be exchanged, and isn't in the mask, or may not be, and is."""
+
+    @property
+    def corrected(self) -> bool:
+        """Whether anything is to be exchanged."""
+        return bool(self.mask.any())
+
+    @property
+    def suspected(self) -> bool:
+        """Whether anything is in doubt."""
+        return bool(self.doubt.any())
 
 
 def find_swaps(slabs: Mapping[int, SlabPair]) -> dict[int, Swaps]:
@@ -92,20 +100,21 @@ def _search(slabs: Mapping[int, SlabPair], only: Sequence[int] | None = None) ->
     found = {}
     for number in numbers if only is None else only:
         if number not in coarse:
-            found[number] = Swaps(np.zeros(slabs[number].fat.shape, np.bool_), False, False)
+            found[number] = Swaps(*np.zeros((2, *slabs[number].fat.shape), np.bool_))
             continue
         row = list(coarse).index(number)
         sure = chain.margin[row] >= _SURE_SIDE * np.maximum(_voxels(coarse[number], sides[number]), 1)
         whole = chain.swapped[row] & sure
-        labels, doubtful = _pieces(coarse[number], evidence[number], np.where(sides[number], whole[1], whole[0]))
-        suspected = doubtful or bool((chain.swapped[row] & ~sure).any())
+        labels, doubt = _pieces(coarse[number], evidence[number], np.where(sides[number], whole[1], whole[0]))
+        unsure = chain.swapped[row] & ~sure
+        doubt |= np.where(sides[number], unsure[1], unsure[0])
         if not labels.any():
             mask = np.zeros(slabs[number].fat.shape, np.bool_)
         elif labels.all():
             mask = np.ones(slabs[number].fat.shape, np.bool_)
         else:
             mask = refine(slabs[number].fat, slabs[number].water, coarse[number], labels)
-        found[number] = Swaps(mask, bool(mask.any()), suspected)
+        found[number] = Swaps(mask, upsample(coarse[number], doubt, mask.shape))
     return found
 
 
@@ -152,8 +161,8 @@ def _along(one: Coarse, other: Coarse, second: Mask) -> list[float]:
     return [float(agreement[np.broadcast_to(side, agreement.shape)].sum()) for side in (~second, second)]
 
 
-def _pieces(coarse: Coarse, evidence: FloatVolume, whole: Mask) -> tuple[Mask, bool]:
-    """Labels of a slab's coarse voxels, (z, y, x), and whether something doubtful is left.
+def _pieces(coarse: Coarse, evidence: FloatVolume, whole: Mask) -> tuple[Mask, Mask]:
+    """Labels of a slab's coarse voxels, and which are in doubt, (z, y, x) each.
 
     `whole` are the labels of its sides; a piece is what the best labelling has otherwise.
     """
@@ -164,13 +173,14 @@ def _pieces(coarse: Coarse, evidence: FloatVolume, whole: Mask) -> tuple[Mask, b
     parts, count = ndimage.label(cut(rest, coarse.body, (z, y, x)))
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
     boxes = ndimage.find_objects(parts)
-    doubtful = False
+    doubt = np.zeros_like(base)
     for part in (number for number in range(1, count + 1) if sizes[number] >= _SMALL):
         piece = judge_piece(coarse, contrast, rest, parts == part)
         if piece.sure:
             base[boxes[part - 1]] ^= parts[boxes[part - 1]] == part
-        doubtful |= piece.suspect and not piece.sure
-    return base, doubtful
+        elif piece.suspect:
+            doubt[boxes[part - 1]] |= parts[boxes[part - 1]] == part
+    return base, doubt
 
 
 def _exchange(slab: SlabPair, mask: Mask) -> SlabPair:
@@ -179,8 +189,7 @@ def _exchange(slab: SlabPair, mask: Mask) -> SlabPair:
 
 def _confirm(first: Swaps, second: Swaps) -> Swaps:
     """Keep what a second search doesn't take back."""
-    if not (first.mask & second.mask).any():
-        return first
-    if np.count_nonzero(first.mask & second.mask) < 0.02 * np.count_nonzero(first.mask):
-        return Swaps(first.mask, True, True)
-    return Swaps(np.zeros_like(first.mask), False, True)
+    back = first.mask & second.mask
+    if np.count_nonzero(back) < 0.02 * np.count_nonzero(first.mask):
+        return Swaps(first.mask, first.doubt | back)
+    return Swaps(np.zeros_like(first.mask), first.doubt | first.mask)

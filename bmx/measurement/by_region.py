@@ -17,7 +17,7 @@ from bmx.measurement.one_slab import choose_slab
 from bmx.regions import Region, get_region
 from bmx.schema import conform, validate
 from bmx.types import Affine, IntVolume
-from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, VARIABLES, variables_of
+from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SWAP, VARIABLES, variables_of
 
 ORIGIN = ("ukb_field", "ukb_instance", "simulated", "models_simulated")
 """Attributes of slabs and masks that the results carry on."""
@@ -39,8 +39,8 @@ def measure(
     masks : DataTree
         Of the same participants in the same order; each child holds the `mask` of some regions, perhaps
         `model (region)`, the digest of what drew them, and `confidence (participant, region)`. A region may stand in
-        several slabs, if each participant has its mask in one of them. Where there is a `swap`, fat and water are
-        measured exchanged.
+        several slabs, if each participant has its mask in one of them. Where `swap` has its first bit, fat and water
+        are measured exchanged; `flags` tells of masks that touch this, or what is in doubt (the second bit).
     recipe : "mask_aware", "paper", "released_code", "none", or a `bmx.core.recipes.Recipe`
         All erode in plane by one voxel, the diaphysis not at all. "mask_aware" averages fat and water over those
         nearest neighbours that are measured, too, and gives voxels without signal no value. "paper" averages over all
@@ -96,7 +96,7 @@ def _measure_slab(
     slab, drawn = slab.chunk(dict.fromkeys(GRID, -1)), drawn.chunk(dict.fromkeys(("region", *GRID), -1))
     regions = [get_region(str(name)) for name in drawn["region"].values]
     if "swap" in drawn:
-        exchanged = drawn["swap"] > 0
+        exchanged = (drawn["swap"] & SWAP["exchanged"]) > 0
         fat, water = slab["fat"], slab["water"]
         slab = slab.assign(fat=fat.where(~exchanged, water), water=water.where(~exchanged, fat))
     numbers = xr.apply_ufunc(
@@ -114,10 +114,11 @@ def _measure_slab(
     )  # fmt: skip
 
     if "swap" in drawn:
-        flags = flags | exchanged.any(GRID).astype(flags.dtype) * flags.dtype.type(RESULT_FLAGS["swap_corrected"])
-    if "swap_suspected" in drawn:
-        suspected = drawn["swap_suspected"].astype(flags.dtype)
-        flags = flags | suspected * flags.dtype.type(RESULT_FLAGS["swap_suspected"])
+        touched = xr.apply_ufunc(
+            _swap_flags, drawn["mask"], drawn["swap"], input_core_dims=[("region", *GRID), GRID],
+            output_core_dims=[("region",)], vectorize=True, dask="parallelized", output_dtypes=[np.uint16],
+        )  # fmt: skip
+        flags = flags | touched
     first = Measurement._fields.index("centroid_x")
     values = {
         **{name: numbers[..., index] for index, name in enumerate(Measurement._fields) if name in VARIABLES},
@@ -137,6 +138,15 @@ def _measure_slab(
     }
     in_order = [variable.name for variable in variables_of("results") if variable.name in values]
     return conform(xr.Dataset(values).assign_coords(coords))[in_order]
+
+
+def _swap_flags(masks: npt.NDArray[np.uint8], swap: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    """Bits of `RESULT_FLAGS`, (region,): whose mask lies in what was exchanged back, or may be exchanged."""
+    if not swap.any():
+        return np.zeros(len(masks), np.uint16)
+    bits = {SWAP["exchanged"]: RESULT_FLAGS["swap_corrected"], SWAP["suspected"]: RESULT_FLAGS["swap_suspected"]}
+    seen = [np.bitwise_or.reduce(swap[mask > 0], initial=0) for mask in masks]
+    return np.array([sum(flag for bit, flag in bits.items() if one & bit) for one in seen], np.uint16)
 
 
 def _numbers(

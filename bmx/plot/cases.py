@@ -18,6 +18,7 @@ from bmx.schema import validate
 from bmx.store.reading import open_store
 from bmx.store.results import masks_beside, open_masks, open_results
 from bmx.types import Affine, Mask
+from bmx.variables import SWAP
 
 Place = str | Path
 
@@ -100,7 +101,7 @@ def read_case(opened: Opened, eid: int, region: str) -> Case | None:
     }
     drawn = opened.masks[name].to_dataset().sel(participant=eid)
     if "swap" in drawn:
-        exchanged = drawn["swap"][:count].to_numpy().astype(np.bool_)
+        exchanged = drawn["swap"][:count].to_numpy() & SWAP["exchanged"] > 0
         fat, water = images["fat"], images["water"]
         images |= {"fat": np.where(exchanged, water, fat), "water": np.where(exchanged, fat, water)}
     mask = drawn["mask"].sel(region=region)[:count].to_numpy().astype(np.bool_)

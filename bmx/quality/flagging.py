@@ -38,10 +38,11 @@ def flag(
     - *outlier*: centre of mass more than 3 SD from the mean along at least one world axis. The paper doesn't say
       how it measures the distance; each axis by itself is our reading. What is both is called small.
 
-    Ours: *not_attempted* and *failed*, as the measurement says; and *doubtful*, what the paper would use but has one
-    of the flags `limits.doubtful`. Among n values none lies further than (n - 1)/√n SD from their mean: with fewer
-    than 9 participants (of a sex) nobody can be small, and with fewer than 11 nobody an outlier, unless a `reference`
-    is given.
+    Ours: head-foot, where the body lies is taken off first if two or more other regions tell
+    (`limits.body_position`); *not_attempted* and *failed*, as the measurement says; and *doubtful*, what the paper
+    would use but has one of the flags `limits.doubtful`. Among n values none lies further than (n - 1)/√n SD from their
+    mean: with fewer than 9 participants (of a sex) nobody can be small, and with fewer than 11 nobody an outlier,
+    unless a `reference` is given.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def flag(
     judged = results.reset_coords(drop=True).chunk(world_axis=-1) if results.chunks else results.reset_coords(drop=True)
     told = gather(judged, slabs)
     smallest = mine["qc_reference_volume_mean"] - limits.small_sd * mine["qc_reference_volume_sd"]
-    away = abs(judged["centroid"] - mine["qc_reference_centroid_mean"])
+    away = _away(judged, mine, limits)
     furthest = limits.outlier_sd * mine["qc_reference_centroid_sd"]
 
     flags = _flags(judged, told, smallest, away, furthest, limits)
@@ -112,6 +113,33 @@ def flagged(results: xr.Dataset) -> xr.Dataset:
     if "qc_outcome" not in results:
         raise SchemaError("the results have no qc_outcome yet; call bmx.qc.flag(results) first")
     return validate(results, "qc_outcome")
+
+
+def _away(judged: xr.Dataset, mine: xr.Dataset, limits: Limits) -> xr.DataArray:
+    """How far each centre of mass lies from the mean, (participant, region, world_axis) mm; NaN where there is none."""
+    moved = judged["centroid"] - mine["qc_reference_centroid_mean"]
+    away = abs(moved)
+    if not limits.body_position:
+        return away
+    z = moved.isel(world_axis=2)
+    regions = [str(name) for name in judged.indexes["region"]]
+    # From the middle of the others: one mask that is really displaced must not move the body.
+    lies = xr.concat(
+        [_middle(z.isel(region=[k for k in range(len(regions)) if k != place])) for place in range(len(regions))],
+        "region",
+    ).assign_coords(region=judged.indexes["region"])
+    relative = abs(z - lies)
+    nearer = relative.where(relative < abs(z), abs(z))
+    upright = xr.DataArray([False, False, True], dims="world_axis")
+    return away.where(~upright | away.isnull(), nearer).transpose(*moved.dims)
+
+
+def _middle(z: xr.DataArray) -> xr.DataArray:
+    """Median over the regions of a participant, NaN for fewer than two."""
+    if z.sizes["region"] < 2:
+        return xr.full_like(z.sum("region"), np.nan)
+    several = z.count("region") >= 2
+    return z.chunk(region=-1).median("region").where(several) if z.chunks else z.median("region").where(several)
 
 
 def _flags(

@@ -45,6 +45,10 @@ class Limits:
     outlier_sd: float = 3.0
     """A centre of mass more than this many SD from the mean, along any axis, is an outlier (paper 2.6)."""
 
+    body_position: bool = True
+    """Whoever lies too high or low in the scanner does so with all regions: a centre of mass that lies away head-foot
+    as far as the participant's other regions do is no outlier. False gives the paper's rule alone."""
+
     confidence: float = 0.5
     """Below it the network is unsure; 0 to 1. Our choice."""
 
@@ -74,6 +78,7 @@ class Limits:
         attrs: dict[str, Any] = {
             "qc_small_sd": self.small_sd,
             "qc_outlier_sd": self.outlier_sd,
+            "qc_body_position": self.body_position,
             "qc_confidence": self.confidence,
             "qc_physics": self.physics,
             "qc_sides_volume": self.sides_volume,

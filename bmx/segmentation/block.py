@@ -12,7 +12,7 @@ from bmx.core.stitch import SlabPair
 from bmx.core.swaps import find_swaps
 from bmx.models.base import RegionModel, Side
 from bmx.segmentation.neighbours import look_around
-from bmx.variables import SLAB_STATUS
+from bmx.variables import SLAB_STATUS, SWAP
 
 INPUTS = ("fat", "water", "affine", "native_slices", "slab_status")
 """What is wanted of each slab."""
@@ -58,7 +58,9 @@ def draw_block(
     return confidence, *masks.values()
 
 
-def find_swaps_in_block(*inputs: npt.NDArray[Any], numbers: Sequence[int]) -> tuple[npt.NDArray[Any], ...]:
+def find_swaps_in_block(
+    *inputs: npt.NDArray[Any], numbers: Sequence[int]
+) -> npt.NDArray[np.uint8] | tuple[npt.NDArray[np.uint8], ...]:
     """Find where fat and water are exchanged, for each participant in all slabs together.
 
     Parameters
@@ -67,19 +69,19 @@ def find_swaps_in_block(*inputs: npt.NDArray[Any], numbers: Sequence[int]) -> tu
 
     Returns
     -------
-    whether something is suspected (participant, slab) bool; then for each slab (participant, z, y, x) uint8, 1 where
-    fat and water are surely exchanged
+    for each slab (participant, z, y, x) uint8, bits of `SWAP`: where fat and water are exchanged, where that is in
+    doubt; of a single slab the array itself, as xarray wants it
     """
     slabs = {number: inputs[5 * place : 5 * place + 5] for place, number in enumerate(numbers)}
     people = len(inputs[0])
-    suspected = np.zeros((people, len(numbers)), np.bool_)
     masks = {number: np.zeros(one[0].shape, np.uint8) for number, one in slabs.items()}
     for row in range(people):
         pairs = {number: pair for number, one in slabs.items() if (pair := _acquired(row, *one)) is not None}
         for number, found in find_swaps(pairs).items():
-            masks[number][row, : len(found.mask)] = found.mask
-            suspected[row, list(numbers).index(number)] = found.suspected
-    return suspected, *masks.values()
+            bits = found.mask * np.uint8(SWAP["exchanged"]) | found.doubt * np.uint8(SWAP["suspected"])
+            masks[number][row, : len(bits)] = bits
+    several = tuple(masks.values())
+    return several if len(several) > 1 else several[0]
 
 
 def _acquired(

@@ -52,8 +52,8 @@ def segment(
     `mask (participant, region, z, y, x)` uint8, `confidence (participant, region)` float32, and
     `model (region)`, the digests of the models. A region is drawn for each participant in one slab, and its masks in
     the slabs beside it are empty, with a confidence of NaN. A slab that a participant lacks gives the same.
-    With `swaps`, also `swap (participant, z, y, x)` uint8 where fat and water are surely exchanged, and
-    `swap_suspected (participant)` bool.
+    With `swaps`, also `swap (participant, z, y, x)` uint8: bit 1 where fat and water are exchanged, bit 2 where
+    that is in doubt.
 
     Raises
     ------
@@ -141,17 +141,16 @@ def _find_swaps(slabs: xr.DataTree) -> dict[int, xr.Dataset]:
         find_swaps_in_block,
         *inputs,
         input_core_dims=[[dim for dim in one.dims if dim != "participant"] for one in inputs],
-        output_core_dims=[("slab",), *(_axes(number) for number in able)],
+        output_core_dims=[_axes(number) for number in able],
         kwargs={"numbers": able},
         dask="parallelized",
-        output_dtypes=[np.bool_, *[np.uint8] * len(able)],
-        dask_gufunc_kwargs={"output_sizes": {"slab": len(able)}},
+        output_dtypes=[np.uint8] * len(able),
     )
     nodes = {}
     for place, number in enumerate(able):
-        swap = found[1 + place].rename(dict(zip(_axes(number), _VOXELS, strict=True)))
-        values = {"swap": swap, "swap_suspected": found[0].isel(slab=place)}
-        nodes[number] = xr.Dataset({name: value.assign_attrs(VARIABLES[name].attrs) for name, value in values.items()})
+        # Of a single slab apply_ufunc gives the array itself.
+        swap = (found if len(able) == 1 else found[place]).rename(dict(zip(_axes(number), _VOXELS, strict=True)))
+        nodes[number] = xr.Dataset({"swap": swap.assign_attrs(VARIABLES["swap"].attrs)})
     return nodes
 
 

@@ -256,13 +256,14 @@ def test_measure__measures_what_was_exchanged_exchanged_back(toy_cohort: Toy) ->
     swap[1] = 1
     turned = change(slabs, "slab_4", fat=(1, slab["water"][1].compute()), water=(1, slab["fat"][1].compute()))
     drawn = masks.copy()
-    suspected = xr.DataArray([False, False, True], dims="participant")
-    drawn["slab_4"] = xr.DataTree(
-        masks["slab_4"].to_dataset(inherit=False).assign(swap=swap.chunk(participant=1), swap_suspected=suspected)
-    )
+    head, hip = (masks["slab_4"]["mask"].sel(region=name).compute() > 0 for name in ("femoral_head", "total_hip"))
+    swap[2] = np.where(hip[2], 2, 0)
+    drawn["slab_4"] = xr.DataTree(masks["slab_4"].to_dataset(inherit=False).assign(swap=swap.chunk(participant=1)))
     found = measure(turned, masks=drawn).compute()
     xr.testing.assert_identical(found.drop_vars("flags"), plain.drop_vars("flags"))
     assert [names_of(flags) for flags in found["flags"].sel(region="total_hip")] == [
         [], ["swap_corrected"], ["swap_suspected"]
     ]  # fmt: skip
+    assert not (head[2] & hip[2]).any()
+    assert names_of(found["flags"].sel(region="femoral_head")[2]) == []
     assert (found["flags"].sel(region="spine") == plain["flags"].sel(region="spine")).all()

@@ -14,7 +14,7 @@ from bmx.measurement import measure
 from bmx.quality import REFERENCE, Limits, flag, passed
 from bmx.schema import validate
 from bmx.variables import MEASUREMENT_STATUS, QC_OUTCOME, variables_of
-from tests.quality.made import cohort, edit, flags_of, outcome_of, results_of
+from tests.quality.made import BMFF, cohort, edit, flags_of, outcome_of, results_of
 
 NAMES = {value: name for name, value in QC_OUTCOME.items()}
 
@@ -99,6 +99,29 @@ def test_flag__judges_failures_first() -> None:
     found = flag(results)
     assert outcomes(found)[0] == "failed"
     assert found["qc_reason"].values[0, 0] == "nothing of the mask is left after erosion"
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_flag__takes_off_where_the_body_lies(chunk: int | None) -> None:
+    """An exam begun 80 mm too high is no failed segmentation; a mask in the wrong place is, whoever else is where."""
+    results = cohort(60)
+    results["centroid"][5, :, 2] += 80
+    results["centroid"][6, 1, 2] += 80
+    results["centroid"][7, 1, 0] += 80
+    some = results if chunk is None else results.chunk(participant=chunk)
+    judged = flag(some).compute()
+    assert [outcome_of(judged, 5, region) for region in BMFF] == ["ok"] * 4
+    for row in (6, 7):
+        assert [outcome_of(judged, row, region) for region in BMFF] == ["ok", "outlier", "ok", "ok"]
+    plain = flag(some, limits=Limits(body_position=False)).compute()
+    assert [outcome_of(plain, 5, region) for region in BMFF] == ["outlier"] * 4
+    assert (judged.attrs["qc_body_position"], plain.attrs["qc_body_position"]) == (True, False)
+
+
+def test_flag__needs_two_other_regions_to_tell_where_the_body_lies() -> None:
+    results = cohort(60, regions=("spine", "total_hip"))
+    results["centroid"][5, :, 2] += 80
+    assert [outcome_of(flag(results), 5, region) for region in ("spine", "total_hip")] == ["outlier"] * 2
 
 
 def test_flag__by_a_reference_doesnt_depend_on_the_company() -> None:

@@ -44,14 +44,14 @@ def test_draw_people__have_eids_as_uk_biobank_gives_them(people: pd.DataFrame) -
 
 
 def test_draw_people__are_those_of_the_papers_table_1(people: pd.DataFrame) -> None:
-    """Age 60-69, BMI 18.5-25, 62 % women; only declared phenotypes and regions, and diagnoses."""
+    """Age 60-69, BMI 18.5-25, 62 % women; only declared phenotypes and regions."""
     assert people["age"].between(60, 69).all()
     assert people["age"].median() == 65
     assert people["bmi"].between(18.5, 25).all()
     assert (people["sex"] == "Female").mean() == pytest.approx(0.62, abs=4 * np.sqrt(0.62 * 0.38 / 5000))
     assert people.groupby("sex")["height"].mean().to_dict() == pytest.approx({"Male": 175.5, "Female": 162.5}, abs=0.7)
     assert not people.isna().any(axis=None)
-    undeclared = {"eid", "icd10", "group", *(f"bmff_{region}" for region in REGIONS)}
+    undeclared = {"eid", "group", *(f"bmff_{region}" for region in REGIONS)}
     assert set(people) - set(VARIABLES) == undeclared
 
 

@@ -15,7 +15,7 @@ from bmx.cohort.run import run
 from bmx.store.layout import COLUMN_CHUNK, create_column
 from bmx.store.reading import open_store
 from bmx.store.results import masks_beside, open_masks, open_results
-from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SLAB_FLAGS, SLAB_STATUS, Variable, variables_of
+from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SLAB_FLAGS, SLAB_STATUS, SWAP, Variable, variables_of
 from tests.cohorts import make_store
 
 PAGE = (Path(bmx.store.__file__).parent / "FORMAT.md").read_text()
@@ -65,6 +65,7 @@ def test_format__says_what_is_declared(variable: Variable) -> None:
         ("slab_flags", SLAB_FLAGS),
         ("status", MEASUREMENT_STATUS),
         ("flags", RESULT_FLAGS),
+        ("swap", SWAP),
     ],
 )
 def test_format__lists_statuses_and_bits(name: str, codes: dict[str, int]) -> None:
