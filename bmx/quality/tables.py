@@ -61,7 +61,9 @@ class Table3:
     withdrawn: int
     """Participants who have withdrawn; they are in no number."""
 
-    def __str__(self) -> str:
+    @property
+    def cells(self) -> pd.DataFrame:
+        """The same as text with percentages: of all people in the first columns, of the row in the others."""
         groups = [name for name in self.people if name in self.numbers]
         cells = pd.DataFrame("", index=self.numbers.index, columns=list(self.numbers.columns))
         for row, numbers in self.numbers.iterrows():
@@ -71,10 +73,14 @@ class Table3:
                 else:
                     of = self.people[name] if name in groups else int(numbers["Both"])
                     cells.loc[row, name] = _cell(int(numbers[name]), of)
+        return cells
+
+    def __str__(self) -> str:
+        groups = [name for name in self.people if name in self.numbers]
         told = ", ".join(f"{name.lower()} {self.people[name]}" for name in groups)
         unknown = self.people["Both"] - sum(self.people.get(name, 0) for name in SEXES)
         lines = [
-            cells.rename(columns=_SHORT).to_string(),
+            self.cells.rename(columns=_SHORT).to_string(),
             f"{', '.join(groups)}: number of participants, % of all of them ({told}"
             + (f"; {unknown} of unknown sex are in Both alone)" if len(groups) > 1 and unknown else ")"),
             "Data ... No defect, the causes: number, % of the faulty outputs in that row; each output has one cause.",

@@ -62,10 +62,10 @@ def characteristics_tests(cohort: xr.Dataset) -> TextTable:
 def outputs(cohort: xr.Dataset, phecode: xr.DataArray | None = None) -> TextTable:
     """Table 3: outputs by region, and why they failed."""
     found = quality.table3(cohort, phecode=phecode)
-    numbers = found.numbers.rename_axis(["region", "output"]).reset_index()
+    cells = found.cells.rename_axis(["region", "output"]).reset_index()
     people = ", ".join(f"{name.lower()} {count}" for name, count in found.people.items())
-    notes = (f"numbers of participants, of {people}", "each faulty output has one cause")
-    return TextTable("Table 3: outputs of segmentation, and causes of failure", numbers.astype(str), notes)
+    notes = (f"participants, % of all ({people}); causes: % of the outputs in the row, each of which has one",)
+    return TextTable("Table 3: outputs of segmentation, and causes of failure", cells, notes)
 
 
 def between_regions(cohort: xr.Dataset) -> TextTable:

@@ -108,6 +108,8 @@ def test_flag__takes_off_where_the_body_lies(chunk: int | None) -> None:
     results["centroid"][5, :, 2] += 80
     results["centroid"][6, 1, 2] += 80
     results["centroid"][7, 1, 0] += 80
+    for region in BMFF:
+        edit(results, 8, region, empty=True)
     some = results if chunk is None else results.chunk(participant=chunk)
     judged = flag(some).compute()
     assert [outcome_of(judged, 5, region) for region in BMFF] == ["ok"] * 4

@@ -55,7 +55,7 @@ def test_reproduce__counts_phecodes_if_it_has_a_map(cohort: xr.Dataset, tmp_path
     ill = few["icd10"].to_pandas().str.contains("M81|M419")
     ok = counted[(counted["region"] == "spine") & (counted["output"] == "OK")].iloc[0]
     good = passed(few).sel(region="spine").to_numpy()
-    assert int(ok["Skeletal PheCode"]) == int((ill.to_numpy() & good).sum())
+    assert int(ok["Skeletal PheCode"].split()[0]) == int((ill.to_numpy() & good).sum())
 
 
 def test_reproduce__of_a_small_cohort_says_what_cant_be_made(
