@@ -2,7 +2,7 @@
 
     python benchmarks/cohort.py [--participants 12] [--clusters 2 64 16+1]
 
-Six slabs of simulated participants are converted and run with one and with two worker processes of one thread each. One
+Six slabs of simulated participants are converted and run with one and with two of bmx's own worker processes. One
 core's seconds for a participant are split into stages; the limit beside a stage is what no program can be faster than
 here, measured in the same minutes: inflating the archives (`isal` or libdeflate), reading the stored images alone, the
 networks alone. Two workers must do 1.8 times what one does; a worker's memory mustn't grow from participant to
@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from distributed import Client, LocalCluster
 
 import bmx
 from bmx.acquisition import SLABS
@@ -31,6 +30,7 @@ from bmx.core.stitch import SlabPair
 from bmx.core.swaps import find_swaps
 from bmx.measurement import measure
 from bmx.models.library import load_models
+from bmx.partitions.cluster import dask_client
 from bmx.regions import get_region
 from bmx.segmentation import segment
 from bmx.store.reading import open_store
@@ -51,15 +51,10 @@ def timed(action: Callable[[], object], repeats: int = 3) -> float:
     return float(np.median(taken))
 
 
-def cluster_of(workers: int) -> LocalCluster:
-    """Worker processes of one thread each."""
-    return LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=None, dashboard_address=None)
-
-
 def speed(folder: Path, workers: int) -> tuple[float, float, list[float]]:
     """Seconds of convert and run with so many workers, and memory of each worker at the ends of two runs, MB."""
     memory = []
-    with cluster_of(workers) as cluster, Client(cluster) as client:
+    with dask_client(workers=workers) as client:
         client.run(warm)
         began = time.perf_counter()
         bmx.convert(folder / "dixon", folder / f"s{workers}.zarr", client=client)

@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_SPAWN = "distributed.nanny.pre-spawn-environ"
 _ALLOWED_FAILURES = "distributed.scheduler.allowed-failures"
 _PROFILE = "distributed.worker.profile.enabled"
-_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**25}
-"""Bytes. Dask has workers give every freed array back to the system at once; asking for the pages of the next one
-again took more than half of the time of a simulation."""
 
 _END_S = 5.0
 """Then a worker is killed that doesn't end."""
@@ -57,7 +53,6 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
     logger.info("starting %d local worker processes", count)
     try:
         settings = {
-            _SPAWN: dask.config.get(_SPAWN) | _KEEP_MEMORY,
             _ALLOWED_FAILURES: 2,  # the third is one too many
             # Once in some thousand tasks Dask's profiler locks up Python before 3.11.9 for good: cpython issue 106883.
             _PROFILE: False,

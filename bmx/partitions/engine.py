@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bmx.errors import BmxError
+from bmx.partitions.allocator import keep_freed_memory
 from bmx.partitions.cluster import dask_client
 from bmx.partitions.plan import Partition, Plan
 from bmx.partitions.stopping import stoppable
@@ -165,6 +166,7 @@ def _logged(task: Task, work_url: str, index: int, *, timeout: float | None) -> 
     """Do a partition, and note what it took: a forecast looks there, and `bmx status`. Gives how many failed."""
     if timeout is not None:
         refuse_unguarded()
+    keep_freed_memory()
     began = time.perf_counter()
     with time_limit(timeout):
         failed = task(work_url, index) or 0
