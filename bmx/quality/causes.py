@@ -74,10 +74,12 @@ def expected_share(
     A body that lies too low or too high does so with all of its femur: how far the usable regions lie from where
     they lie in others says where a lost one must be.
     """
-    sound = ((outcome == QC_OUTCOME["ok"]) & ~_has(flags, "touches_slab_edge")) | (outcome == QC_OUTCOME["outlier"])
     known = [HALF_HEIGHT_MM.get(base_region(str(name)), np.nan) for name in outcome.indexes["region"]]
     half = xr.DataArray(known, dims="region")
-    moved = (centre - mean).where(sound & half.notnull())
+    sound = (outcome == QC_OUTCOME["ok"]) & ~_has(flags, "touches_slab_edge") & half.notnull()
+    # Where all that can tell are outliers, all of the body may be.
+    sound = sound | ((outcome == QC_OUTCOME["outlier"]) & half.notnull() & ~sound.any("region"))
+    moved = (centre - mean).where(sound)
     shift = moved.sum("region") / moved.count("region").where(moved.count("region") > 0)
     middle = mean + shift
     upper, lower = middle + half, middle - half
