@@ -29,8 +29,9 @@ def choose_slab(measured: Mapping[int, xr.Dataset]) -> xr.Dataset:
         if not able:
             continue
         first, *others = (measured[number].sel(region=[name]) for number in sorted(able, key=region.slab.__ne__))
-        best = first
-        for other in others:
+        # Without coordinates: xarray would compute them to see whether they agree, on the cluster, within a task.
+        best = first.reset_coords(drop=True)
+        for other in (one.reset_coords(drop=True) for one in others):
             there = other.assign(flags=other["flags"] | other["flags"].dtype.type(RESULT_FLAGS["adjacent_slab_used"]))
             best = there.where((other["voxels"] > 0) & (best["voxels"] == 0), best)
         chosen.append(best.assign_coords(first.coords))

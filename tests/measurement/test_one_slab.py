@@ -55,6 +55,13 @@ def test_choose_slab__of_nothing_anywhere_tells_what_its_own_slab_says(moved: tu
 
 
 def test_choose_slab__computes_nothing(moved: tuple[xr.DataTree, xr.DataTree], max_computes: MaxComputes) -> None:
+    """Or a task would start others on the cluster, more than its worker has memory for."""
     slabs, masks = moved
+    drawn = {
+        name: node.to_dataset(inherit=False).assign(model=("region", np.array(["aa"] * node.sizes["region"], object)))
+        for name, node in masks.children.items()
+    }
+    named = xr.DataTree.from_dict({"/": masks.to_dataset(), **{f"/{name}": one for name, one in drawn.items()}})
     with max_computes(0):
-        measure(slabs.chunk(participant=1), masks=masks.chunk(participant=1))
+        results = measure(slabs.chunk(participant=1), masks=named.chunk(participant=1))
+    assert results.compute()["model"].to_numpy().tolist() == ["aa"] * 4
