@@ -58,10 +58,10 @@ def test_choose_slab__computes_nothing(moved: tuple[xr.DataTree, xr.DataTree], m
     """Or a task would start others on the cluster, more than its worker has memory for."""
     slabs, masks = moved
     drawn = {
-        name: node.to_dataset(inherit=False).assign(model=("region", np.array(["aa"] * node.sizes["region"], object)))
+        name: node.to_dataset(inherit=False).assign(model=("region", node["region"].to_numpy().astype(object)))
         for name, node in masks.children.items()
     }
     named = xr.DataTree.from_dict({"/": masks.to_dataset(), **{f"/{name}": one for name, one in drawn.items()}})
     with max_computes(0):
         results = measure(slabs.chunk(participant=1), masks=named.chunk(participant=1))
-    assert results.compute()["model"].to_numpy().tolist() == ["aa"] * 4
+    assert results.compute()["model"].to_numpy().tolist() == results["region"].to_numpy().tolist()
