@@ -4,9 +4,10 @@
 
 Six slabs of simulated participants are converted and run with one and with two of bmx's own worker processes. One
 core's seconds for a participant are split into stages; the limit beside a stage is what no program can be faster than
-here, measured in the same minutes: inflating the archives (`isal` or libdeflate), reading the stored images alone, the
-networks alone. Two workers must do 1.8 times what one does; a worker's memory mustn't grow from participant to
-participant. At last what 100,000 participants take on other machines, as `bmx plan --cluster` prints it.
+here, measured in the same minutes: inflating an archive, decoding or encoding the bytes of the images or masks in
+memory, and the networks' operations at the pace of a product of matrices; `share` says how near we come. Two workers
+must do 1.8 times what one does; a worker's memory mustn't grow from run to run. At last what 100,000 participants take
+on other machines, as `bmx plan --cluster` prints it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from ingest import inflate
+from numcodecs import Blosc
+from torch.utils.flop_counter import FlopCounterMode
 
 import bmx
 from bmx.acquisition import SLABS
@@ -35,9 +39,11 @@ from bmx.partitions.progress import logs
 from bmx.regions import get_region
 from bmx.segmentation import segment
 from bmx.store.reading import open_store
-from bmx.store.results import masks_beside, open_masks
+from bmx.store.results import masks_beside, open_masks, write_masks
 
 SPEED_UP, GROWTH_MB, RUNS = 1.8, 200.0, 3
+CODEC = Blosc("zstd", 3, Blosc.BITSHUFFLE)
+"""As stores have it."""
 PARTITION = 6
 """Participants of a partition with the default memory."""
 
@@ -115,18 +121,41 @@ def stages(store: Path, results: Path) -> pd.DataFrame:
         for name, model in models.items():
             model.draw(*images[SLABS[get_region(name).slab].name])
 
-    network = timed(draw)
+    volumes = [volume for pair in images.values() for volume in pair[:2]]
+    packed = [CODEC.encode(volume) for volume in volumes]
+    masks = [node["mask"].to_numpy()[:1] for node in drawn.children.values()]
+    with FlopCounterMode(display=False) as counter:
+        draw()
+    limits = {
+        "read images of six slabs": timed(lambda: [CODEC.decode(one) for one in packed]),
+        "networks, four regions": counter.get_total_flops() / matmul_pace(),
+        "write masks": timed(lambda: [CODEC.encode(np.ascontiguousarray(mask)) for mask in masks]),
+    }
     rows = {
         "read images of six slabs": timed(read),
-        "networks, four regions": network,
+        "networks, four regions": timed(draw),
         "search for swaps": timed(lambda: find_swaps(numbers)),
         "measure": timed(lambda: measure(near, masks=drawn).compute()) / people,
-        "all of it, as a partition does it": timed(
+        "write masks": timed(lambda: write_masks(masks_beside(str(results)), drawn, start=0)) / people,
+        "all but writing, as a partition does it": timed(
             lambda: measure(several, masks=segment(several, models="simulated").compute()).compute(), repeats=1
         )
         / people,
     }
-    return pd.DataFrame({"seconds": rows})
+    table = pd.DataFrame({"seconds": rows, "limit": limits}).loc[list(rows)]
+    return table.assign(share=table["limit"] / table["seconds"])
+
+
+def matmul_pace(size: int = 1536) -> float:
+    """Floating point operations in a second, of one thread in a product of matrices."""
+    one = torch.rand(size, size)
+    return 2 * size**3 / timed(lambda: one @ one)
+
+
+def inflate_one(folder: Path) -> float:
+    """Seconds that inflating one archive takes, and nothing else."""
+    content = next(folder.glob("*.zip")).read_bytes()
+    return timed(lambda: inflate(content))
 
 
 def main() -> int:
@@ -140,6 +169,7 @@ def main() -> int:
         bmx.simulate(folder, participants=options.participants, seed=31, maps=False)
         shutil.rmtree(folder / "truth.zarr")
         one, two = (speed(folder, workers) for workers in (1, 2))
+        alone = inflate_one(folder / "dixon")
         table = stages(folder / "s2.zarr", folder / "r2-0.zarr")
         rate = try_run(folder / "s2.zarr", "simulated")
     each = pd.DataFrame(
@@ -152,6 +182,7 @@ def main() -> int:
         index=["convert", "run"],
     )
     print(each.to_string(float_format="{:,.2f}".format))
+    print(f"inflating an archive takes {alone:.2f} s, {alone / one[0]:.0%} of a conversion's")
     print("\nof a run, one core, seconds for one participant")
     print(table.to_string(float_format="{:.3f}".format))
     missed = 0
