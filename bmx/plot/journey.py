@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from textwrap import shorten
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bmx.plot.cases import Case, Opened, read_case
 from bmx.plot.overlays import VIEWS, draw_overlay
 from bmx.plot.scatter import draw_agreement
 from bmx.plot.style import FAINT, INK, REGION_COLOURS, title
+from bmx.regions import get_region
 from bmx.schema import validate
 from bmx.variables import MEASUREMENT_STATUS, QC_OUTCOME
 
@@ -48,7 +49,8 @@ def journey(
     """
     validate(slabs, "fat", "water", "affine", "native_slices")
     validate(masks, "mask")
-    validate(results, "bmff", "status", "reason")
+    validate(results, "bmff", "status", "reason", "measured_slab")
+    opened = Opened(slabs, masks, results)
     validate(truth, "bmff")
     table = {name: _table(results[name]) for name in ("bmff", "status", "reason", "qc_outcome") if name in results}
     eids, regions = list(table["bmff"].index), list(table["bmff"].columns)
@@ -74,7 +76,7 @@ def journey(
     for column, region in enumerate(regions):
         colour = REGION_COLOURS.get(region, FAINT)
         above, below = figure.add_subplot(grid[0, column]), figure.add_subplot(grid[1, column])
-        _draw_participant(above, slabs, masks, region, shown, colour)
+        _draw_participant(above, read_case(opened, shown, region), colour)
         above.text(0, 1.12, title(region), fontsize=13, weight="bold", color=INK, transform=above.transAxes)
         above.text(0, 1.035, _value(table, row, column), fontsize=11.5, color=INK, transform=above.transAxes)
         draw_agreement(
@@ -119,14 +121,9 @@ def _value(table: dict[str, pd.DataFrame], row: int, column: int) -> str:
     )
 
 
-def _draw_participant(axes: Axes, slabs: xr.DataTree, masks: xr.DataTree, region: str, eid: int, colour: str) -> None:
-    """Image and mask of one region of one participant; only these are read."""
-    name = next(name for name, child in masks.children.items() if region in child.to_dataset().indexes["region"])
-    slab = slabs[name].to_dataset()[["fat", "water", "affine", "native_slices"]].sel(participant=eid).compute()
-    mask = masks[name].to_dataset()["mask"].sel(participant=eid, region=region).to_numpy().astype(np.bool_)
-    if not slab["native_slices"]:
+def _draw_participant(axes: Axes, case: Case | None, colour: str) -> None:
+    """Image and mask of one region of one participant, where it was measured."""
+    if case is None:
         axes.set(xticks=[], yticks=[], facecolor="#EEEEEE")  # nothing was acquired; the heading says why
         return
-    acquired = slice(int(slab["native_slices"]))
-    total = slab["fat"].to_numpy()[acquired].astype(np.float32) + slab["water"].to_numpy()[acquired]
-    draw_overlay(axes, total, mask[acquired], slab["affine"].to_numpy(), view=VIEWS[region], colour=colour)
+    draw_overlay(axes, case.total, case.mask, case.affine, view=VIEWS[get_region(case.region).site], colour=colour)

@@ -80,3 +80,14 @@ def test_journey__needs_no_pyplot() -> None:
     # pyplot keeps global state and looks for a display: neither belongs in a worker.
     code = "import sys, bmx.plot.journey; sys.exit('matplotlib.pyplot' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_journey__shows_a_mask_in_the_slab_where_it_was_measured(toy_journey: Journey) -> None:
+    """A run makes room for a region in the slabs beside its own, too; an empty picture there says nothing."""
+    slabs, masks, results, truth = toy_journey
+    pelvis = masks["slab_4"].to_dataset(inherit=False)
+    empty = xr.zeros_like(pelvis["mask"].isel(region=[0])).assign_coords(region=["femoral_diaphysis"])
+    masks = masks.copy()
+    masks["slab_4"] = xr.DataTree(xr.Dataset({"mask": xr.concat([pelvis["mask"], empty], dim="region")}))
+    figure = journey(slabs, masks, results, truth)
+    assert all(axes.collections for axes in figure.axes[::2])
