@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,8 +17,16 @@ class Interrupted:
         os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture
+def pythons_own() -> Iterator[None]:
+    """Whatever handler other tests have left."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_stoppable__remembers_what_python_drops() -> None:
+def test_stoppable__remembers_what_python_drops(pythons_own: None) -> None:
     with stoppable() as raise_if_asked:
         raise_if_asked()
         Interrupted()
