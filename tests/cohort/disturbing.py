@@ -51,9 +51,12 @@ def command(store: Path, results: Path, models: Path, *more: str) -> list[str]:
 @contextmanager
 def under_way(words: list[str], results: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """A run whose first partition is done, and its worker processes; afterwards none of them is left."""
+    # A shell has what it starts in the background ignore Ctrl-C, these tests perhaps, and they would pass it on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         words, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    signal.signal(signal.SIGINT, before)
     children: list[psutil.Process] = []
     try:
         wait_until(lambda: done(results) >= 1 or process.poll() is not None)
