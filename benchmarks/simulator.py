@@ -32,6 +32,7 @@ from bmx.regions import REGIONS
 from bmx.simulation.density import bone_group
 from bmx.simulation.diagnoses import is_skeletal, split_codes
 from bmx.simulation.marrow_fat import BMFF_PERCENT
+from bmx.simulation.measured import VOXELS
 from bmx.simulation.people import draw_people, person_at
 
 PAPER = Path(__file__).parent / "morris2024"
@@ -40,11 +41,6 @@ EXCHANGED = {"Male": "Female", "Female": "Male"}
 
 SKELETAL = (290, 696)
 """People with a skeletal PheCode among those whose spine was segmented (Table 3)."""
-
-VOXELS = {
-    "spine": (2244, 438), "total_hip": (1248, 404), "femoral_head": (810, 286), "femoral_diaphysis": (100, 21),
-}  # fmt: skip
-"""Mean and SD of segmented volumes (text to Fig. 4A)."""
 
 LENGTHS = {"head_width_mm": (47, 3), "hip_to_hip_mm": (178, 8), "hip_to_knee_mm": (406, 23)}
 """Mean and SD: a femoral head is 44 to 50 mm wide; the distances are of 50 people."""

@@ -17,7 +17,7 @@ _KEPT, _MAPPED = 2**28, 2**25
 def keep_freed_memory() -> bool:
     """Let this process keep what it frees, once; gives whether it could, which takes glibc.
 
-    Asking the system for the pages of each array again took half of the time of a run, on whoever's cluster.
+    Else much of a run is spent asking the system again for the pages of each array, on whoever's cluster.
     """
     if not sys.platform.startswith("linux"):
         return False

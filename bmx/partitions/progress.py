@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bmx.partitions.engine import log_name
+from bmx.partitions.plan import Partition
 from bmx.partitions.work import WorkFolder
 
 _RECENT = 20
@@ -69,7 +70,7 @@ def status(place: str | Path) -> Progress:
     plan = work.read_plan()
     missing = set(work.missing(plan))
     done = [part for part in plan.partitions() if part.index not in missing]
-    told = list(logs(place))
+    told = list(_told(work, done))
     recent = sorted((one["ended"], one["seconds"], one["participants"]) for one in told)[-_RECENT:]
     spent = recent[-1][0] - (recent[0][0] - recent[0][1]) if recent else 0.0
     return Progress(
@@ -99,8 +100,13 @@ def logs(place: str | Path) -> Iterator[dict[str, Any]]:
     work = WorkFolder.beside(place)
     plan = work.read_plan()
     missing = set(work.missing(plan))
-    for part in plan.partitions():
-        told = None if part.index in missing else work.read_file(log_name(part.index))
+    yield from _told(work, [part for part in plan.partitions() if part.index not in missing])
+
+
+def _told(work: WorkFolder, done: Sequence[Partition]) -> Iterator[dict[str, Any]]:
+    """The log of each of these partitions that left one."""
+    for part in done:
+        told = work.read_file(log_name(part.index))
         if told is not None:
             yield {
                 "partition": part.index,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 
@@ -86,11 +87,13 @@ def _contents(cohort: xr.Dataset, ill: xr.DataArray | None) -> Iterator[tuple[st
     yield "Table 3", lambda: tables.outputs(cohort, ill)
     yield "Fig 4A", lambda: violins(cohort)
     yield "Fig 4A regression", lambda: tables.volume_by_height(cohort)
-    yield "Fig 4C", lambda: figures.odds_by_height(tables.failure_by_height(cohort)[1])
-    yield "Fig 4C regression", lambda: tables.failure_by_height(cohort)[0]
-    yield "Fig 5A", lambda: figures.regions_and_sex(cohort, tables.regions_and_sex(cohort)[2])
-    yield "Fig 5A model", lambda: tables.regions_and_sex(cohort)[0]
-    yield "Fig 5A sexes", lambda: tables.regions_and_sex(cohort)[1]
+    heights = cache(partial(tables.failure_by_height, cohort))
+    controls = cache(partial(tables.regions_and_sex, cohort))
+    yield "Fig 4C", lambda: figures.odds_by_height(heights()[1])
+    yield "Fig 4C regression", lambda: heights()[0]
+    yield "Fig 5A", lambda: figures.regions_and_sex(cohort, controls()[2])
+    yield "Fig 5A model", lambda: controls()[0]
+    yield "Fig 5A sexes", lambda: controls()[1]
     for region in map(str, cohort.indexes["region"]):
         yield (
             f"Fig 5B-D {region}",
@@ -100,10 +103,9 @@ def _contents(cohort: xr.Dataset, ill: xr.DataArray | None) -> Iterator[tuple[st
         )
     yield "Table 4", lambda: tables.between_regions(cohort)
     for name in MODELS:
-        yield name, lambda name=name: bone_density(cohort, name)  # type: ignore[misc]  # as above
+        yield name, partial(bone_density, cohort, name)
     for number in range(1, len(tables.SITES) + 2):
-        name = f"Supplementary Table {number}"
-        yield name, lambda name=name: tables.supplement(cohort)[name]  # type: ignore[misc]  # as above
+        yield f"Supplementary Table {number}", partial(tables.supplement, cohort, number)
 
 
 def _write(folder: Path, name: str, made: object) -> str:

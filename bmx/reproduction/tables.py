@@ -84,17 +84,13 @@ def univariable(cohort: xr.Dataset, outcomes: Sequence[str], exposures: Sequence
     return TextTable(title, found.layout(), tuple(found.footnotes()))
 
 
-def supplement(cohort: xr.Dataset) -> Mapping[str, TextTable]:
-    """Supplementary Tables 1-5, by name."""
-    others = ("age", "bmi", "vat_mass", *FAT)
-    tables = {
-        f"Supplementary Table {number}": univariable(
-            cohort, [outcome], [*of_bmff, *others], f"Supplementary Table {number}: {outcome}, univariable"
-        )
-        for number, (outcome, of_bmff) in enumerate(SITES.items(), 1)
-    }
-    name = f"Supplementary Table {len(SITES) + 1}"
-    return tables | {name: univariable(cohort, BMFF, others, f"{name}: BMFF, univariable")}
+def supplement(cohort: xr.Dataset, number: int) -> TextTable:
+    """Supplementary Table 1-4, bone density at a site, or 5, BMFF."""
+    others, name = ("age", "bmi", "vat_mass", *FAT), f"Supplementary Table {number}"
+    if number > len(SITES):
+        return univariable(cohort, BMFF, others, f"{name}: BMFF, univariable")
+    outcome, of_bmff = list(SITES.items())[number - 1]
+    return univariable(cohort, [outcome], [*of_bmff, *others], f"{name}: {outcome}, univariable")
 
 
 def volume_by_height(cohort: xr.Dataset) -> TextTable:

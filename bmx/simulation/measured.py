@@ -20,6 +20,7 @@ from bmx.errors import StoreError
 from bmx.partitions.work import absolute_place, writing_to
 from bmx.regions import REGIONS
 from bmx.schema import conform
+from bmx.simulation.faults.rates import PEOPLE
 from bmx.simulation.people import draw_people
 from bmx.simulation.phenotypes import PHENOTYPES, write_phenotypes
 from bmx.store.layout import find_store
@@ -48,9 +49,8 @@ LOST: Final[Mapping[str, Mapping[str, tuple[int, int]]]] = {
 }  # fmt: skip
 """Small and empty outputs of 729, by cause (Table 3)."""
 
-PEOPLE: Final = 729
 _ERROR = 0.6
-"""SD of a measured BMFF around the true one, percentage points: as `benchmarks/uncertainty.py` finds it for a spine."""
+"""SD of a measured BMFF around the true one, percentage points; our choice."""
 _WITH_HEIGHT = 0.5
 """Correlation of volume and height."""
 _SMALL = 0.05
@@ -71,12 +71,12 @@ def simulate_results(
 
     For trying and teaching analysis: seconds, where images of as many people take hours. BMFF, DXA variables and
     diagnoses are those of the people that `bmx.simulate` images, with an error of measurement; with `failures`, regions
-    are lost as often as in the paper's Table 3.
+    are lost as often as in the paper's Table 3. What takes voxels, as `bmff_sd` and `confidence`, is NaN.
 
     Parameters
     ----------
     out : folder; made if it isn't there
-    participants : the first k are the same people whatever it is
+    participants : the first k are the same people whatever it is, but measured anew
     seed : the same seed gives the same people as `bmx.simulate`
 
     Returns
@@ -125,8 +125,8 @@ def draw_results(people: pd.DataFrame, seed: int, *, failures: bool = True) -> x
     size = np.array([SLABS[region.slab].slice_mm * PIXEL_MM**2 / 1000 for region in REGIONS.values()])
     status = np.where(empty, MEASUREMENT_STATUS["empty"], MEASUREMENT_STATUS["measured"])
     values: dict[str, npt.NDArray[np.generic]] = {
-        "bmff": bmff, "bmff_median": bmff, "bmff_ratio": bmff, "bmff_se": np.full(site, _ERROR),
-        "bmff_sd": np.full(site, 8.0), "bmff_iqr": np.full(site, 10.0), "confidence": np.full(site, 0.95),
+        "bmff": bmff, "bmff_se": np.full(site, _ERROR),
+        **dict.fromkeys(("bmff_median", "bmff_ratio", "bmff_sd", "bmff_iqr", "confidence"), np.full(site, np.nan)),
     }  # fmt: skip
     values = {name: np.where(empty, np.nan, value) for name, value in values.items()}
     values |= {
