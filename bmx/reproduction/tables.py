@@ -135,7 +135,7 @@ def regions_and_sex(cohort: xr.Dataset) -> tuple[TextTable, TextTable, Regressio
     """Fig. 5A: BMFF of controls by region and sex: tests of the terms, contrasts, and the mixed model."""
     controls = (cohort[BONE] == "control").to_numpy()
     fit = mixed(cohort, "bmff ~ region * sex", where=controls)
-    tests = fit.anova(3).reset_index()
+    tests = fit.anova(3)
     pairs = contrasts(fit, "sex", by="region")
     # Type III and Satterthwaite's degrees of freedom, as lmerTest.
     tests["p_value"] = tests["p_value"].map(_p)

@@ -47,6 +47,8 @@ def test_reproduce__writes_everything_on_one_page(index: Path) -> None:
     for stem in TABLES:
         assert len(pd.read_csv(index.parent / f"{stem}.csv")), stem
         assert "<table" in (index.parent / f"{stem}.html").read_text()
+    assert pd.read_csv(index.parent / "fig_5a_model.csv")["term"].tolist() == ["region", "sex", "region:sex"]
+    assert "<th>index</th>" not in page
     assert "can't be made" not in page
     assert "of 300 simulated participants" in page
 
