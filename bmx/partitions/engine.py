@@ -194,7 +194,6 @@ def _killed(future: Any) -> bool:
 def _check(future: Any, part: Partition) -> int:
     """How many participants of a task failed; if all of it did, raise why, naming its partition."""
     from distributed import KilledWorker
-    from distributed.client import FutureCancelledError
 
     where = f"partition {part.index} (participants {part.eids[0]} to {part.eids[-1]}, {len(part.eids)} in all)"
     try:
@@ -204,11 +203,13 @@ def _check(future: Any, part: Partition) -> int:
             f"{where} killed its worker again and again, most likely for want of memory; "
             "give the workers more, or use smaller partitions"
         ) from exc
-    except FutureCancelledError as exc:
-        raise BmxError(
-            "the Dask scheduler is gone, and with it all tasks; start a cluster and call again: what is done stays done"
-        ) from exc
     except Exception as exc:
+        # What a task raises is its future's own error. Any other one arose between the scheduler and here.
+        if future.status != "error":
+            raise BmxError(
+                "the Dask scheduler is gone, and with it all tasks; start a cluster and call again: "
+                "what is done stays done"
+            ) from exc
         exc.add_note(f"while doing {where}")
         say_what_to_do(exc)
         raise

@@ -3,19 +3,23 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
+import bmx.partitions.engine as engine
 from bmx.errors import BmxError
 from bmx.partitions.cluster import dask_client
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder
+from tests.cohort.disturbing import by_hand
 
 PLAN = Plan(tuple(range(100, 110)), 3)
 
@@ -97,6 +101,24 @@ def test_run_missing__gives_up_on_a_partition_that_kills(work: WorkFolder) -> No
     """Otherwise one participant would keep a cluster busy for ever."""
     with dask_client(workers=1) as local, pytest.raises(BmxError, match=r"partition 0 .* killed its worker"):
         run_missing(die, work, Plan((100,), 3), client=local, label="note")
+
+
+@pytest.mark.slow
+def test_run_missing__says_that_the_scheduler_is_gone_before_it_hands_a_result_over(
+    tmp_path: Path, work: WorkFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task is done, its result is asked for, and the machine of the scheduler goes down instead of answering."""
+    with by_hand(tmp_path, workers=1) as (file, scheduler), Client(scheduler_file=file, timeout=60) as client:
+        fetch = engine._check
+
+        def fetch_from_the_dying(*of: Any) -> int:
+            scheduler.send_signal(signal.SIGSTOP)
+            threading.Timer(1, scheduler.kill).start()
+            return fetch(*of)
+
+        monkeypatch.setattr(engine, "_check", fetch_from_the_dying)
+        with pytest.raises(BmxError, match="the Dask scheduler is gone"):
+            run_missing(note, work, PLAN, client=client, label="note")
 
 
 def busy_together(work_url: str, index: int) -> None:
