@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,9 @@ def read_phenotypes(
     -------
     Dataset on `participant` (int64 EID)
         float64 with NaN where missing; `sex` is "Female", "Male" or ""; `icd10` holds all codes of a participant,
-        without dots and joined by `|`; `imaging_date` is datetime64[s]. A bone density of 0 is missing. Each variable
-        keeps the name of its column in `attrs["ukb_column"]` and the zeros made missing in `attrs["zeros_to_missing"]`.
+        without dots and joined by `|`; `imaging_date` is datetime64[s]. A bone density of 0 is missing, and with it
+        the T-score of that scan, where the table has both. Each variable keeps the name of its column in
+        `attrs["ukb_column"]` and how many such scans were made missing in `attrs["zeros_to_missing"]`.
 
     Raises
     ------
@@ -114,7 +115,9 @@ def read_phenotypes(
     groups = {one.label: one.positions for held in chosen.values() for one in held}
     cells = read_cells(str(path), len(columns), {_EID: [eid_column], **groups})
     eids = read_eids_of(cells[_EID], columns[eid_column])
-    variables = {name: _combine(held, cells, columns, eids) for name, held in chosen.items()}
+    variables = {
+        name: _combine(held, cells, columns, eids, _failed_scans(name, chosen, cells)) for name, held in chosen.items()
+    }
     _log.info("%s: %d participants, %d fields: %s", path, len(eids), len(variables), ", ".join(variables))
     participant = ("participant", eids, VARIABLES["participant"].attrs)
     visits = instances[0] if len(instances) == 1 else list(instances)
@@ -205,9 +208,13 @@ def read_eids_of(cells: pd.Series[Any], column: str) -> npt.NDArray[np.int64]:
 
 
 def _combine(
-    held: list[_Held], cells: dict[str, pd.Series[Any]], columns: list[str], eids: npt.NDArray[np.int64]
+    held: list[_Held],
+    cells: dict[str, pd.Series[Any]],
+    columns: list[str],
+    eids: npt.NDArray[np.int64],
+    void: Mapping[int | None, npt.NDArray[np.bool_]],
 ) -> tuple[str, npt.NDArray[Any], dict[str, Any]]:
-    """Values of the first visit that has one."""
+    """Values of the first visit that has one; those that are `void` at a visit are missing there."""
     field = held[0].field
     attrs = field.attrs | {"ukb_field": field.id}
     names = [columns[one.positions[0]] for one in held]
@@ -220,14 +227,28 @@ def _combine(
     for one, name in zip(held, names, strict=True):
         text = cells[one.label].set_axis(pd.Index(eids, name="participant"))
         found, none = _convert(text, field, name)
+        if one.instance in void:
+            none += int((void[one.instance] & ~_absent(found)).sum())
+            found = np.where(void[one.instance], np.nan, found)
         zeros += none
         values = found if values is None else np.where(_absent(values), found, values)
     assert values is not None
-    if field.zero_is_missing:
+    if field.zero_is_missing or void:
         attrs["zeros_to_missing"] = zeros
         if zeros:
-            _log.warning("%s: %d values of 0 %s set to missing", field.name, zeros, attrs["units"])
+            told = f"values of 0 {attrs['units']}" if field.zero_is_missing else "values of scans with a density of 0"
+            _log.warning("%s: %d %s set to missing", field.name, zeros, told)
     return "participant", values, attrs
+
+
+def _failed_scans(
+    name: str, chosen: Mapping[str, list[_Held]], cells: dict[str, pd.Series[Any]]
+) -> dict[int | None, npt.NDArray[np.bool_]]:
+    """By visit, whose T-score follows from a density of 0: it would make anybody osteoporotic."""
+    if not name.startswith("tscore_"):
+        return {}
+    densities = chosen.get(name.replace("tscore_", "bmd_", 1), [])
+    return {one.instance: (pd.to_numeric(cells[one.label], errors="coerce") == 0).to_numpy() for one in densities}
 
 
 def _convert(text: pd.Series[Any], field: Field, column: str) -> tuple[npt.NDArray[Any], int]:

@@ -76,6 +76,22 @@ def test_read_phenotypes__density_of_zero_is_missing_and_counted(
     assert "bmd_spine: 2 values of 0 g cm-2 set to missing" in caplog.text
 
 
+def test_read_phenotypes__the_t_score_of_a_failed_scan_is_missing(tmp_path: Path) -> None:
+    """A density of 0 has a T-score of -9, by which anybody would be osteoporotic; another visit's stays."""
+    rows = [
+        (1, "0", "-9.2", "1.0", "-1.1"),
+        (2, "1.2", "0.3", "0", "-9.0"),
+        (3, "0", "-9.2", "", ""),
+        (4, "", "-2", "", ""),
+    ]
+    header = ("eid", "p23291_i2", "p23293_i2", "p23291_i3", "p23293_i3")
+    table = write(tmp_path / "t.csv", header, *rows)
+    alone, both = (read_phenotypes(table, instance=one)["tscore_total_hip"] for one in (2, (2, 3)))
+    np.testing.assert_array_equal(alone, [np.nan, 0.3, np.nan, -2])
+    np.testing.assert_array_equal(both, [-1.1, 0.3, np.nan, -2])
+    assert alone.attrs["zeros_to_missing"] == 2
+
+
 def test_read_phenotypes__t_scores_of_minus_one_and_three_and_zero_stay(tmp_path: Path) -> None:
     table = write(tmp_path / "t.csv", ("eid", "p23205_i2"), (1, "-1"), (2, "-3"), (3, "-3.0"), (4, "0"))
     np.testing.assert_array_equal(read_phenotypes(table)["tscore_spine"], [-1, -3, -3, 0])
