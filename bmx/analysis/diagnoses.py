@@ -13,6 +13,8 @@ import xarray as xr
 from bmx.errors import AnalysisError, did_you_mean
 
 _ICD, _PHECODE = ("icd10", "icd", "code"), ("phecode",)
+_MUSCULOSKELETAL, _PREFIX = range(710, 760), "MS_"
+"""Whole parts of PheCodes of bones, joints and muscles, and of their congenital anomalies; PheCodeX has a prefix."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +44,7 @@ def phecodes(icd10: xr.DataArray | pd.Series, *, map: str | Path, rollup: bool =
     Raises
     ------
     AnalysisError
-        The map has not both columns.
+        The map can't be read, or has not both columns.
 
     Examples
     --------
@@ -65,7 +67,7 @@ def phecodes(icd10: xr.DataArray | pd.Series, *, map: str | Path, rollup: bool =
                 continue
             for phecode in (one for listed in found for one in (_rolled_up(listed) if rollup else [listed])):
                 has.setdefault(phecode, set()).add(row)
-    names = sorted(has, key=lambda code: (float(code.partition(".")[0] or 0), code))
+    names = sorted(has, key=lambda code: (_whole(code) or np.inf, code))
     flags = np.zeros((len(index), len(names)), np.bool_)
     for column, name in enumerate(names):
         flags[list(has[name]), column] = True
@@ -73,8 +75,29 @@ def phecodes(icd10: xr.DataArray | pd.Series, *, map: str | Path, rollup: bool =
     return PheCodes(pd.DataFrame(flags, index, names), lost)
 
 
+def is_skeletal(phecode: str) -> bool:
+    """Whether a PheCode is of the musculoskeletal system: 710 to 759, or MS_ in PheCodeX.
+
+    Examples
+    --------
+    >>> [is_skeletal(code) for code in ("743.11", "737", "250.2", "MS_726.1", "EM_202")]
+    [True, True, False, True, False]
+    """
+    return phecode.startswith(_PREFIX) or _whole(phecode) in _MUSCULOSKELETAL
+
+
+def _whole(phecode: str) -> int | None:
+    whole = phecode.partition(".")[0]
+    return int(whole) if whole.isdecimal() else None
+
+
 def _read(path: Path) -> Mapping[str, tuple[str, ...]]:
-    table = pd.read_csv(path, dtype=str)
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except (OSError, ValueError) as exc:
+        raise AnalysisError(
+            f"the map {path} can't be read ({exc}); expected a csv with columns ICD10 and PHECODE"
+        ) from exc
     lowered = {str(name).lower(): name for name in table.columns}
     icd, phecode = (next((lowered[one] for one in names if one in lowered), None) for names in (_ICD, _PHECODE))
     if icd is None or phecode is None:

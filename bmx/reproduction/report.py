@@ -11,6 +11,7 @@ from pathlib import Path
 import xarray as xr
 
 from bmx.analysis import bone_groups, compare_groups, phecodes
+from bmx.analysis.diagnoses import is_skeletal
 from bmx.analysis.text_table import TextTable
 from bmx.errors import AnalysisError, SchemaError
 from bmx.plot.volumes import violins
@@ -38,7 +39,8 @@ def reproduce(cohort: xr.Dataset, folder: str | Path, *, phecode_map: str | Path
     ----------
     cohort : of `bmx.join`, results judged by `bmx.qc.flag` with phenotypes: sex, height, age, BMI, DXA
     folder : made if it isn't there; files of these names are written over
-    phecode_map : table of ICD-10 and PheCodes; with it, and `icd10` in the cohort, Table 3 counts who has a PheCode
+    phecode_map : table of ICD-10 and PheCodes; with it, and `icd10` in the cohort, Table 3 counts who has a
+        musculoskeletal PheCode (710 to 759, or MS_ of PheCodeX)
 
     Returns
     -------
@@ -60,7 +62,10 @@ def reproduce(cohort: xr.Dataset, folder: str | Path, *, phecode_map: str | Path
     here = here.assign({BONE: bone_groups(here)})
     ill = None
     if phecode_map is not None:
+        if "icd10" not in here:
+            raise SchemaError("the cohort has no icd10, which a PheCode map is for; join phenotypes with field 41270")
         flags = phecodes(here["icd10"], map=phecode_map).flags
+        flags = flags[[code for code in flags if is_skeletal(str(code))]]
         ill = xr.DataArray(flags.any(axis=1).to_numpy(), {"participant": flags.index.to_numpy()}, "participant")
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
@@ -88,12 +93,14 @@ def _contents(cohort: xr.Dataset, ill: xr.DataArray | None) -> Iterator[tuple[st
     yield "Fig 4A", lambda: violins(cohort)
     yield "Fig 4A regression", lambda: tables.volume_by_height(cohort)
     heights = cache(partial(tables.failure_by_height, cohort))
-    controls = cache(partial(tables.regions_and_sex, cohort))
+    controls = cache(partial(tables.model_of_controls, cohort))
     yield "Fig 4C", lambda: figures.odds_by_height(heights()[1])
     yield "Fig 4C regression", lambda: heights()[0]
-    yield "Fig 5A", lambda: figures.regions_and_sex(cohort, controls()[2])
-    yield "Fig 5A model", lambda: controls()[0]
-    yield "Fig 5A sexes", lambda: controls()[1]
+    yield "Fig 5A", lambda: figures.regions_and_sex(cohort, controls())
+    yield "Fig 5A model", lambda: tables.terms_of_controls(controls())
+    yield "Fig 5A sexes", lambda: tables.contrasts_of_controls(controls(), "sex", by="region")
+    yield "Fig 5A regions", lambda: tables.contrasts_of_controls(controls(), "region")
+    yield "Fig 5A cells", lambda: tables.contrasts_of_controls(controls(), ["region", "sex"])
     for region in map(str, cohort.indexes["region"]):
         yield (
             f"Fig 5B-D {region}",

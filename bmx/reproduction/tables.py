@@ -13,7 +13,8 @@ from bmx import quality
 from bmx.analysis import Regression, Table, associate, compare_groups, contrasts, describe, mixed, regress
 from bmx.analysis.text_table import TextTable
 from bmx.errors import AnalysisError
-from bmx.variables import QC_OUTCOME
+from bmx.quality.tables import OUTPUTS
+from bmx.variables import QC_CAUSE, QC_OUTCOME
 
 BONE: Final = "bone"
 """The variable of WHO groups that the report adds."""
@@ -45,18 +46,26 @@ def characteristics(cohort: xr.Dataset) -> Table:
 
 
 def characteristics_tests(cohort: xr.Dataset) -> TextTable:
-    """The tests beside Table 1: osteopaenic and osteoporotic people against controls of their sex."""
+    """The tests beside Table 1: people of low bone density against controls of their sex, and controls' sexes."""
     rows = []
     for variable in CHARACTERISTICS:
-        found = compare_groups(cohort, variable, BONE, within="sex", against="control")
-        test = found.tests.set_index("stratum")["test"]
+        by_bone = compare_groups(cohort, variable, BONE, within="sex", against="control")
+        test = by_bone.tests.set_index("stratum")["test"]
         rows += [
-            {"variable": variable, "sex": row["stratum"], "groups": row["contrast"], "test": test[row["stratum"]],
+            {"variable": variable, "people": row["stratum"], "groups": row["contrast"], "test": test[row["stratum"]],
              "p adjusted": _p(row["p_adjusted"])}
-            for row in found.pairs.to_dict("records")
+            for row in by_bone.pairs.to_dict("records")
         ]  # fmt: skip
-    note = "Sidak after analysis of variance, Bonferroni after Kruskal-Wallis; family: the two comparisons of a sex"
-    return TextTable("Table 1, tests against control", pd.DataFrame(rows), (note,))
+        by_sex = compare_groups(cohort, variable, "sex", where=cohort[BONE] == "control")
+        rows.append({
+            "variable": variable, "people": "control", "groups": by_sex.pairs["contrast"][0],
+            "test": by_sex.tests["test"][0], "p adjusted": _p(by_sex.pairs["p_adjusted"][0]),
+        })  # fmt: skip
+    note = (
+        "Sidak after analysis of variance, Bonferroni after Kruskal-Wallis; family: the two comparisons of a sex with "
+        "its controls; that of the sexes stands alone"
+    )
+    return TextTable("Table 1, tests", pd.DataFrame(rows), (note,))
 
 
 def outputs(cohort: xr.Dataset, phecode: xr.DataArray | None = None) -> TextTable:
@@ -64,8 +73,10 @@ def outputs(cohort: xr.Dataset, phecode: xr.DataArray | None = None) -> TextTabl
     found = quality.table3(cohort, phecode=phecode)
     cells = found.cells.rename_axis(["region", "output"]).reset_index()
     people = ", ".join(f"{name.lower()} {count}" for name, count in found.people.items())
-    notes = (f"participants, % of all ({people}); causes: % of the outputs in the row, each of which has one",)
-    return TextTable("Table 3: outputs of segmentation, and causes of failure", cells, notes)
+    notes = [f"participants, % of all ({people}); causes: % of the outputs in the row, each of which has one"]
+    if phecode is not None:
+        notes.append("Skeletal PheCode: people with any of 710 to 759 (MS_ of PheCodeX), % of the outputs in the row")
+    return TextTable("Table 3: outputs of segmentation, and causes of failure", cells, tuple(notes))
 
 
 def between_regions(cohort: xr.Dataset) -> TextTable:
@@ -113,39 +124,49 @@ def volume_by_height(cohort: xr.Dataset) -> TextTable:
 def failure_by_height(cohort: xr.Dataset) -> tuple[TextTable, pd.DataFrame]:
     """Fig. 4C: odds of an empty, and of a small or empty output by height, with profile intervals; and the numbers."""
     rows, numbers = [], []
-    outcome = cohort["qc_outcome"]
     for region in map(str, cohort.indexes["region"]):
-        for name, codes in (("empty", ("empty",)), ("small or empty", ("small", "empty"))):
-            bad = outcome.sel(region=region, drop=True).isin([QC_OUTCOME[code] for code in codes])
-            data = cohort.assign(faulty=bad.astype(np.float64))
-            row = {"region": region, "output": name, "n": f"{int(bad.sum())} of {bad.size}"}
+        judged = cohort[["qc_outcome", "qc_cause"]].sel(region=region, drop=True)
+        for name in ("Empty", "Small or Empty"):
+            bad = judged["qc_outcome"].isin([QC_OUTCOME[code] for code in OUTPUTS[name]])
+            faulty = bad.astype(np.float64).where(judged["qc_cause"] != QC_CAUSE["withdrawn"])
+            row = {"region": region, "output": name.lower(), "n": f"{int(faulty.sum())} of {int(faulty.count())}"}
             try:
-                term = _row(regress(data, "faulty ~ height", family="binomial", qc=None), "height")
+                fit = regress(cohort.assign(faulty=faulty), "faulty ~ height", family="binomial", qc=None)
+                term, row["n"] = _row(fit, "height"), f"{fit.summary.events} of {fit.summary.n}"
             except AnalysisError as exc:
                 rows.append(row | {"odds ratio per cm (95% CI)": "", "p": str(exc).partition(";")[0]})
                 continue
             odds = {key: float(np.exp(term[key])) for key in ("estimate", "conf_low", "conf_high")}
-            numbers.append({"region": region, "output": name, **odds})
+            numbers.append({"region": region, "output": name.lower(), **odds})
             rows.append(row | {"odds ratio per cm (95% CI)": _interval(odds), "p": _p(term["p_value"])})
     title = "Fig. 4C: odds of a failure by height"
-    return TextTable(title, pd.DataFrame(rows), ("logistic; profile-likelihood intervals",)), pd.DataFrame(numbers)
+    notes = ("logistic; profile-likelihood intervals; n: failures of participants with a height; empty as in Table 3",)
+    return TextTable(title, pd.DataFrame(rows), notes), pd.DataFrame(numbers)
 
 
-def regions_and_sex(cohort: xr.Dataset) -> tuple[TextTable, TextTable, Regression]:
-    """Fig. 5A: BMFF of controls by region and sex: tests of the terms, contrasts, and the mixed model."""
-    controls = (cohort[BONE] == "control").to_numpy()
-    fit = mixed(cohort, "bmff ~ region * sex", where=controls)
+def model_of_controls(cohort: xr.Dataset) -> Regression:
+    """Fig. 5A: BMFF of controls by region and sex."""
+    return mixed(cohort, "bmff ~ region * sex", where=cohort[BONE] == "control")
+
+
+def terms_of_controls(fit: Regression) -> TextTable:
+    """Fig. 5A: tests of the terms, type III with Satterthwaite's degrees of freedom, as lmerTest."""
     tests = fit.anova(3)
-    pairs = contrasts(fit, "sex", by="region")
-    # Type III and Satterthwaite's degrees of freedom, as lmerTest.
     tests["p_value"] = tests["p_value"].map(_p)
+    return TextTable("Fig. 5A: BMFF of controls, mixed model", tests.round(3).astype(str), tuple(fit.footnotes))
+
+
+def contrasts_of_controls(fit: Regression, term: str | Sequence[str], by: str | None = None) -> TextTable:
+    """Fig. 5A: sexes within regions, regions, or all cells against each other; each is a family of its own."""
+    pairs = contrasts(fit, term, by=by)
     cells = pd.DataFrame({
-        "region": pairs["region"], "contrast": pairs["contrast"],
+        **({by: pairs[by]} if by else {}), "contrast": pairs["contrast"],
         "difference (95% CI)": [_interval(dict(row)) for _, row in pairs.iterrows()],
         "p adjusted": pairs["p_adjusted"].map(_p),
     })  # fmt: skip
-    terms = TextTable("Fig. 5A: BMFF of controls, mixed model", tests.round(3).astype(str), tuple(fit.footnotes))
-    return terms, TextTable("Fig. 5A: sexes within regions", cells, (str(pairs.attrs["note"]),)), fit
+    names = term if isinstance(term, str) else " and ".join(term)
+    title = f"Fig. 5A: BMFF by {names}{f' within {by}' if by else ''}"
+    return TextTable(title, cells, (str(pairs.attrs["note"]),))
 
 
 def _row(fit: Regression, term: str) -> dict[str, float]:

@@ -44,3 +44,13 @@ def test_phecodes__refuses_another_table(tmp_path: Path) -> None:
     path.write_text("icd9,phecodes\n1,2\n")
     with pytest.raises(AnalysisError, match=r"has columns icd9, phecodes; expected ICD10 and PHECODE"):
         phecodes(pd.Series(["M81"]), map=path)
+
+
+def test_phecodes__may_be_those_of_phecodex(tmp_path: Path) -> None:
+    """They begin with letters; a map that isn't there is said to be so."""
+    table = tmp_path / "x.csv"
+    table.write_text("ICD,phecode\nM80,MS_726.1\nE11,EM_202\n")
+    found = phecodes(pd.Series(["M80", "E11"], index=[1, 2]), map=table).flags
+    assert found.columns.tolist() == ["EM_202", "MS_726", "MS_726.1"]
+    with pytest.raises(AnalysisError, match=r"the map .*none.csv can't be read"):
+        phecodes(pd.Series(["M80"]), map=tmp_path / "none.csv")

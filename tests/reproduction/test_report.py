@@ -13,15 +13,18 @@ from bmx.errors import SchemaError
 from bmx.phenotypes.join import join
 from bmx.phenotypes.read import read_phenotypes
 from bmx.quality import flag, passed
+from bmx.quality.tables import OUTPUTS
 from bmx.reproduction import reproduce
 from bmx.reproduction.models import MODELS, bone_density
 from bmx.reproduction.tables import between_regions, failure_by_height, volume_by_height
 from bmx.simulation.measured import simulate_results
+from bmx.variables import QC_CAUSE, QC_OUTCOME
 
 FIGURES = ("fig_4a", "fig_4c", "fig_5a", "fig_5b-d_spine", "fig_5b-d_femoral_head", "fig_5b-d_femoral_diaphysis")
 TABLES = (
     "table_1", "table_1_tests", "table_3", "table_4", "table_5", "table_6", "table_7", "table_8", "fig_4a_regression",
-    "fig_4c_regression", "fig_5a_model", "fig_5a_sexes", *(f"supplementary_table_{number}" for number in range(1, 6)),
+    "fig_4c_regression", "fig_5a_model", "fig_5a_sexes", "fig_5a_regions", "fig_5a_cells",
+    *(f"supplementary_table_{number}" for number in range(1, 6)),
 )  # fmt: skip
 
 
@@ -48,6 +51,10 @@ def test_reproduce__writes_everything_on_one_page(index: Path) -> None:
         assert len(pd.read_csv(index.parent / f"{stem}.csv")), stem
         assert "<table" in (index.parent / f"{stem}.html").read_text()
     assert pd.read_csv(index.parent / "fig_5a_model.csv")["term"].tolist() == ["region", "sex", "region:sex"]
+    families = {"fig_5a_sexes": 4, "fig_5a_regions": 6, "fig_5a_cells": 28}
+    assert {stem: len(pd.read_csv(index.parent / f"{stem}.csv")) for stem in families} == families
+    tests = pd.read_csv(index.parent / "table_1_tests.csv")
+    assert tests[tests["variable"] == "bmi"]["people"].tolist() == ["Female", "Female", "Male", "Male", "control"]
     assert "<th>index</th>" not in page
     assert "can't be made" not in page
     assert "of 300 simulated participants" in page
@@ -55,7 +62,7 @@ def test_reproduce__writes_everything_on_one_page(index: Path) -> None:
 
 def test_reproduce__counts_phecodes_if_it_has_a_map(cohort: xr.Dataset, tmp_path: Path) -> None:
     table = tmp_path / "map.csv"
-    table.write_text("ICD10,PHECODE\nM81,743.11\nM419,737.3\n")
+    table.write_text("ICD10,PHECODE\nM81,743.11\nM419,737.3\nI10,401.1\n")  # the last one is no skeletal disease
     few = cohort.isel(participant=slice(0, 12))
     reproduce(few, tmp_path / "out", phecode_map=table)
     counted = pd.read_csv(tmp_path / "out" / "table_3.csv")
@@ -63,6 +70,11 @@ def test_reproduce__counts_phecodes_if_it_has_a_map(cohort: xr.Dataset, tmp_path
     ok = counted[(counted["region"] == "spine") & (counted["output"] == "OK")].iloc[0]
     good = passed(few).sel(region="spine").to_numpy()
     assert int(ok["Skeletal PheCode"].split()[0]) == int((ill.to_numpy() & good).sum())
+
+
+def test_reproduce__with_a_map_needs_diagnoses(cohort: xr.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="no icd10, which a PheCode map is for"):
+        reproduce(cohort.drop_vars("icd10"), tmp_path, phecode_map=tmp_path / "map.csv")
 
 
 def test_reproduce__of_a_small_cohort_says_what_cant_be_made(
@@ -121,6 +133,19 @@ def test_failure_by_height__says_what_cant_be_fitted(cohort: xr.Dataset) -> None
     table, numbers = failure_by_height(sound)
     assert len(numbers) == 0
     assert (table.cells["p"] != "").all()
+
+
+def test_failure_by_height__counts_as_table_3_and_as_the_fit(cohort: xr.Dataset) -> None:
+    """A slab that gave no output is empty; who has no height is in no fit; who has withdrawn is nobody."""
+    changed = cohort.copy(deep=True)
+    changed["qc_outcome"][:40:2] = QC_OUTCOME["empty"]
+    changed["qc_outcome"][1:41:2] = QC_OUTCOME["not_attempted"]
+    changed["qc_cause"][41] = QC_CAUSE["withdrawn"]
+    changed["height"] = changed["height"].where(np.arange(changed.sizes["participant"]) >= 10)
+    table, _ = failure_by_height(changed)
+    row = table.cells[(table.cells["region"] == "spine") & (table.cells["output"] == "empty")].iloc[0]
+    rest = cohort["qc_outcome"].sel(region="spine")[42:].isin([QC_OUTCOME[name] for name in OUTPUTS["Empty"]])
+    assert row["n"] == f"{30 + int(rest.sum())} of {changed.sizes['participant'] - 11}"
 
 
 def test_bone_groups__are_in_the_page(cohort: xr.Dataset, index: Path) -> None:
