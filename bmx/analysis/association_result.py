@@ -38,6 +38,8 @@ class Associations:
     confidence: float
     qc_failed: int
     """Values that failed QC and were taken for missing."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the table must know and would not expect."""
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -100,6 +102,7 @@ class Associations:
         ]
         if self.modifier:
             notes.append(f"p interaction: exposure x {self.modifier}, raw; strata are separate fits")
+        notes += self.notes
         reasons = self.failed["reason"].value_counts()
         if len(reasons):
             some = "; ".join(f"{count}: {reason}" for reason, count in reasons.head(5).items())

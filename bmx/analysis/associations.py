@@ -17,6 +17,7 @@ from bmx.analysis.association_models import Model, build_models, names_of
 from bmx.analysis.association_result import Associations
 from bmx.analysis.columns import Columns, Data, refuse_misleading, take_columns
 from bmx.analysis.formula import read_formula
+from bmx.analysis.guards import is_derived
 from bmx.analysis.multiplicity import adjust as adjust_p
 from bmx.analysis.multiplicity import check_method
 from bmx.analysis.normal_equations import stack_designs
@@ -102,9 +103,11 @@ def associate(
     failed = sum(int(bad.sum()) for bad in columns.failed.values())
     blocks = iterate_outcomes(data, outcomes, participants=columns.table.index, region=region, qc=qc, where=where)
     names: list[str] = []
+    said: list[str] = []
     for block in blocks:
         names += block.names
         failed += block.failed
+        said += block.notes
         kinds, fits = fit_block(block.values, ready, stack, family)
         by_model = dict(zip(map(id, ready), fits, strict=True))
         q = len(block.names)
@@ -136,8 +139,13 @@ def associate(
         n_tests=sizes.get("all", 0),
         confidence=confidence,
         qc_failed=failed,
+        notes=tuple(dict.fromkeys([*columns.notes, *said, *_duplicates(table)])),
     )
 
+
+_EVERYTHING = 0.995
+"""Adjusted R2 from which on an exposure is the outcome in another form."""
+_NAMED = 5
 
 _ORDER = [
     "outcome", "exposure", "term", "stratum", "family", "estimate", "std_error", "statistic", "df", "p_value",
@@ -237,6 +245,18 @@ def _beside(models: list[Model], tables: list[pd.DataFrame]) -> pd.DataFrame:
             table.loc[only, "reason"] = "no interaction: " + why[only]
         kept.append(table)
     return pd.concat(kept, ignore_index=True)
+
+
+def _duplicates(table: pd.DataFrame) -> list[str]:
+    """Note pairs that hold one measurement, by their names or because nothing is left to explain."""
+    pairs = table[table["reason"] == ""].drop_duplicates(["outcome", "exposure"])
+    same = [
+        f"{row['outcome']} and {row['exposure']}"
+        for row in pairs.to_dict("records")
+        if row["adj_r2"] > _EVERYTHING or is_derived(str(row["outcome"]), str(row["exposure"]))
+    ]
+    more = f", and {len(same) - _NAMED} more pairs" if len(same) > _NAMED else ""
+    return [f"one measurement in two forms, whose model says nothing: {'; '.join(same[:_NAMED])}{more}"] if same else []
 
 
 def _listed(names: str | Sequence[str], what: str, least: int = 1) -> list[str]:

@@ -52,7 +52,9 @@ class Basis:
         for name, column in table.items():
             if isinstance(column.dtype, pd.CategoricalDtype):
                 table[name] = column.cat.remove_unused_categories()
-        sample = Sample(table, self.sample.dropped)
+        others = self.sample.table.index.difference(eids, sort=False)
+        lost = pd.Series("missing in another model", others, dtype=object, name="reason")
+        sample = Sample(table, pd.concat([self.sample.dropped, lost]))
         return replace(self, sample=sample, design=build_design(self.model, table))
 
     def predictors(self) -> list[str]:

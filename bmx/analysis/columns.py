@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bmx.analysis.where import chosen_rows
 from bmx.errors import AnalysisError
 from bmx.phenotypes.fields import load_fields
 from bmx.regions import ALL_REGIONS
@@ -40,6 +41,8 @@ class Columns:
     """For values of a region, by name as written: those that are there and failed QC."""
     notes: tuple[str, ...] = ()
     """What a table of results must say of them."""
+    levels: dict[str, list[str]] = field(default_factory=dict)
+    """Order of the groups, by name as written, where the data give one: those of a pandas Categorical."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +86,8 @@ def take_columns(
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]
         raise AnalysisError(f"participant {twice} is in more than one row, expected one row each; keep one of them")
-    rows = _selected(where, table.index)
+    rows = chosen_rows(where, table.index)
+    levels = levels_of(table)
     table = pd.DataFrame({name: _clean(column) for name, column in table[rows].items()}, index=table.index[rows])
     failed = {
         name: ~outcome[rows].isin([QC_OUTCOME["ok"], "ok"]).to_numpy() & table[name].notna().to_numpy()
@@ -91,10 +95,19 @@ def take_columns(
     }
     flat = {name: place.flat for name, place in places.items()}
     if qc is None:
-        return Columns(table, flat, {}, _warn_of_failed(failed, flat))
+        return Columns(table, flat, {}, _warn_of_failed(failed, flat), levels)
     for name, bad in failed.items():
         table[name] = table[name].mask(bad)
-    return Columns(table, flat, failed)
+    return Columns(table, flat, failed, levels=levels)
+
+
+def levels_of(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Groups of the columns that are categorical, in their order."""
+    return {
+        str(name): list(map(str, column.cat.categories))
+        for name, column in table.items()
+        if isinstance(column.dtype, pd.CategoricalDtype)
+    }
 
 
 def refuse_misleading(columns: Columns, quantities: frozenset[str]) -> None:
@@ -220,22 +233,6 @@ def _from_table(data: pd.DataFrame, places: dict[str, _Place]) -> tuple[pd.DataF
         if place.region and place.variable not in _NOT_JUDGED
     }
     return table, outcomes
-
-
-def _selected(where: object, index: pd.Index) -> Bools:
-    if where is None:
-        return np.ones(len(index), dtype=bool)
-    if isinstance(where, xr.DataArray) and "participant" in where.indexes:
-        where = where.to_series()
-    if isinstance(where, pd.Series) and not where.index.equals(index) and set(index) <= set(where.index):
-        where = where[index]
-    rows = np.asarray(where)
-    if rows.dtype != np.bool_ or rows.shape != index.shape:
-        raise AnalysisError(
-            f"where= has dtype {rows.dtype} and shape {rows.shape}, expected true or false for each of "
-            f"{len(index)} participants, as (data['age'] < 65)"
-        )
-    return rows
 
 
 def _clean(column: pd.Series) -> pd.Series:

@@ -108,6 +108,7 @@ def describe(
     notes = [
         f"mean ± SEM, or median [Q1, Q3] ({kind}) where a group is not normal (Anderson-Darling, p < 0.05, n >= 8)"
     ]
+    notes += columns.notes
     if failed:
         notes.append(f"{failed} values failed QC and count as missing")
     if lost := int((~known).sum()):

@@ -113,9 +113,11 @@ def with_vcov(fit: Regression, vcov: Covariance, *, cluster: pd.Series | None = 
     Raises
     ------
     AnalysisError
-        Clusters are asked for and not given, or a participant of the sample has none.
+        Clusters are asked for and not given, or a participant of the sample has none; or it is a mixed model.
     """
     basis = basis_of(fit)
+    if fit.family == "mixed":
+        raise AnalysisError("a mixed model has one covariance of its estimates, its own; other kinds are for regress")
     if cluster is not None:
         name = str(cluster.name or "cluster")
         labels = cluster.reindex(basis.sample.table.index)

@@ -44,6 +44,8 @@ class GroupComparison:
     values: pd.DataFrame
     """What was compared: value, group, stratum, by EID."""
     notes: tuple[str, ...]
+    confidence: float = 0.95
+    """Level of `conf_low` and `conf_high`."""
 
     @cached_property
     def layout(self) -> TextTable:
@@ -54,7 +56,7 @@ class GroupComparison:
             if np.isfinite(pair["estimate"]):  # ranks have none
                 decimals = decimals_of(pair["std_error"])
                 estimate, low, high = (rounded(pair[name], decimals) for name in ("estimate", "conf_low", "conf_high"))
-                difference = {"difference": estimate, "95% CI": f"{low} to {high}"}
+                difference = {"difference": estimate, f"{100 * self.confidence:g}% CI": f"{low} to {high}"}
             rows.append({
                 **({self.within: pair["stratum"]} if self.within else {}),
                 "groups": pair["contrast"], **difference,
@@ -163,20 +165,33 @@ def compare_groups(
     together = pd.concat(pairs, ignore_index=True)
     columns = ["contrast", "estimate", "std_error", "df", "statistic", "p_value", "p_adjusted", "conf_low", "conf_high"]
     together = together.reindex(columns=[*(["stratum"] if within else []), *columns])
+    untested = int(table["normal_p"].isna().sum())
     why = "as asked" if test != "auto" else (
         f"since {len(odd)} of {len(table)} groups are not normal (Anderson-Darling)" if len(odd)
-        else "since no group departs from normal (Anderson-Darling)"
+        else "since no group departs from normal (Anderson-Darling"
+        + (f"; {untested} of {len(table)} groups are too small to be tested)" if untested else ")")
     )  # fmt: skip
     names = {"anova": "Analysis of variance, contrasts on the pooled SD", "kruskal": "Kruskal-Wallis and Dunn's test"}
     sizes = "; ".join(f"{row['stratum'] + ', ' if within else ''}{row['group']} {row['n']}" for row in facts)
-    pairs_each = len(together) // len(strata.table) if n_tests is None else n_tests
-    said = describe_method(method, pairs_each)
+    said = _describe_families(
+        method, {stratum: len(found) for stratum, found in zip(strata.table, pairs, strict=True)}, n_tests, within
+    )
     notes = (
         f"{names[chosen]}, {why}.",
         f"n: {sizes}" + (f"; {strata.failed} values failed QC and count as missing." if strata.failed else "."),
-        f"{said[0].upper()}{said[1:]}{' of each stratum' if within and n_tests is None else ''}.",
+        *(f"{note[0].upper()}{note[1:]}." for note in strata.notes),
+        f"{said[0].upper()}{said[1:]}.",
     )
-    return GroupComparison(variable, by, within, table, pd.DataFrame(tests), together, strata.values, notes)
+    return GroupComparison(variable, by, within, table, pd.DataFrame(tests), together, strata.values, notes, confidence)
+
+
+def _describe_families(method: str | None, sizes: Mapping[str, int], n_tests: int | None, within: str | None) -> str:
+    """What p is adjusted for: the pairs of each stratum, which may have different numbers of groups."""
+    if n_tests is not None or not within:
+        return describe_method(method, n_tests if n_tests is not None else next(iter(sizes.values())))
+    if len(set(sizes.values())) == 1 or method is None:
+        return f"{describe_method(method, next(iter(sizes.values())))} of each stratum"
+    return "; ".join(f"{stratum}: {describe_method(method, size)}" for stratum, size in sizes.items())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,6 +199,7 @@ class _Strata:
     table: Mapping[str, Groups]
     values: pd.DataFrame
     failed: int
+    notes: tuple[str, ...]
 
 
 def _strata(data: Data, variable: str, by: str, within: str | None, **options: object) -> _Strata:
@@ -205,13 +221,15 @@ def _strata(data: Data, variable: str, by: str, within: str | None, **options: o
         str(stratum): {str(name): part["value"].to_numpy(np.float64) for name, part in rows.groupby("group")}
         for stratum, rows in values.groupby("stratum")
     }
-    return _Strata(table, values, sum(int(bad.sum()) for bad in columns.failed.values()))
+    return _Strata(table, values, sum(int(bad.sum()) for bad in columns.failed.values()), columns.notes)
 
 
 def _check(groups: Groups, by: str, stratum: str, against: str | None) -> None:
     where = "" if stratum == "all" else f" of {stratum}"
     if len(groups) < 2:
         raise AnalysisError(f"{by}{where} has a single group, {next(iter(groups))}; there is nothing to compare")
+    if np.ptp(np.concatenate(list(groups.values()))) == 0:
+        raise AnalysisError(f"all values{where} are the same; there is nothing to compare")
     if alone := [name for name, values in groups.items() if len(values) < 2]:
         raise AnalysisError(f"group {alone[0]}{where} has a single value; leave it out with where=")
     if against is not None and against not in groups:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from bmx.errors import AnalysisError
 
 _SAME = 0.999
 """Two columns with this correlation are one measurement: a T-score, rounded to tenths, has 0.9996 with its BMD."""
+
+_ONE_MEASUREMENT = ({"bmd", "tscore"}, {"volume", "voxels"})
+"""First words of variables that follow from each other at one site."""
 
 _FEW_CLUSTERS = 30
 """Below this, errors by cluster are known to be too small (Cameron, Gelbach and Miller 2008)."""
@@ -93,18 +97,50 @@ def notes_on(basis: Basis, vcov: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def warn_of_duplicate(design: Design) -> tuple[str, ...]:
-    """Warn of a term that holds the outcome in another form: its model explains everything and says nothing."""
+def warn_of_duplicate(design: Design, columns: Mapping[str, str], outcome: str) -> tuple[str, ...]:
+    """Warn of a term that holds the outcome in another form: its model explains everything and says nothing.
+
+    Parameters
+    ----------
+    columns : names on the right side, as written, to full names
+    outcome : full name of the outcome's column
+
+    Raises
+    ------
+    AnalysisError
+        The two are the same up to unit and sign, even where rounding would let them be fitted.
+    """
     same = duplicate_of_outcome(design)
-    if same is None or same[1] == 1:  # least squares refuses what is exact
-        return ()
-    note = f"{design.outcome} and {same[0]} are nearly the same numbers (r = {same[1]:.5f})"
+    if same is not None and same[1] == 1:
+        raise AnalysisError(
+            f"the terms give {design.outcome} exactly: {same[0]} holds the same numbers; leave one of them out"
+        )
+    if same is not None:
+        note = f"{design.outcome} and {same[0]} are nearly the same numbers (r = {same[1]:.5f})"
+    else:
+        # Of both sexes together a T-score is not that near to its density: each sex has its own reference.
+        derived = next((name for name in columns if is_derived(columns[name], outcome)), None)
+        if derived is None:
+            return ()
+        note = f"{design.outcome} and {derived} are one measurement"
     warnings.warn(
         f"{note}: is one derived from the other, as a T-score from its density? Then the model says nothing",
         UserWarning,
         stacklevel=4,
     )
     return (note,)
+
+
+def is_derived(one: str, other: str) -> bool:
+    """Whether two columns hold one measurement in two forms, by their full names.
+
+    Examples
+    --------
+    >>> is_derived("tscore_spine", "bmd_spine"), is_derived("tscore_spine", "bmd_total_hip")
+    (True, False)
+    """
+    kinds = {name: name.partition("_") for name in (one, other)}
+    return {kinds[one][0], kinds[other][0]} in _ONE_MEASUREMENT and kinds[one][2] == kinds[other][2]
 
 
 def duplicate_of_outcome(design: Design) -> tuple[str, float] | None:

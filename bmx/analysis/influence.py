@@ -10,6 +10,7 @@ from scipy.special import xlogy
 from bmx.analysis.covariance import leverage
 from bmx.analysis.fitting import basis_of
 from bmx.analysis.result import Regression
+from bmx.errors import AnalysisError
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,7 +24,14 @@ def influence(fit: Regression) -> pd.DataFrame:
         leverage (hatvalues), standardized (rstandard: a residual over its own error), studentized (rstudent: over its
         error without the participant), cooks_distance, dffits (how many errors its own fitted value moves). Of a
         logistic model, leverage, standardized (rstandard, from deviance) and cooks_distance.
+
+    Raises
+    ------
+    AnalysisError
+        It is a mixed model, in which one value can't be left out without its participant's others.
     """
+    if fit.family == "mixed":
+        raise AnalysisError("influence is of one participant's value on a model of regress; a mixed model has several")
     basis = basis_of(fit)
     X, eids = basis.design.X / np.linalg.norm(basis.design.X, axis=0), fit.residuals.index
     n, k = X.shape

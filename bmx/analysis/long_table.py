@@ -6,12 +6,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bmx.analysis.columns import Columns, Data
+from bmx.analysis.columns import Columns, Data, levels_of
+from bmx.analysis.where import chosen_rows
 from bmx.errors import AnalysisError, did_you_mean
 from bmx.variables import QC_OUTCOME
 
@@ -57,7 +56,8 @@ def long_table(
     for name, bad in failed.items():
         table[name] = table[name].mask(bad)
     numeric = {name: _as_number_or_text(table[name]) for name in names}
-    return Columns(pd.DataFrame(numeric), {name: name for name in names}, failed, notes), table[groups]
+    levels = levels_of(table[list(names)])
+    return Columns(pd.DataFrame(numeric), {name: name for name in names}, failed, notes, levels), table[groups]
 
 
 def _from_dataset(data: xr.Dataset, names: Sequence[str], groups: str, where: object) -> tuple[pd.DataFrame, list[str]]:
@@ -65,7 +65,7 @@ def _from_dataset(data: xr.Dataset, names: Sequence[str], groups: str, where: ob
         if name not in data.variables:
             raise AnalysisError(f"the data have no variable {name!r}; {did_you_mean(name, map(str, data.variables))}")
     if where is not None:
-        data = data.isel(participant=_rows(where, data.indexes["participant"]))
+        data = data.isel(participant=chosen_rows(where, data.indexes["participant"]))
     wanted = list(dict.fromkeys([name for name in (*names, groups) if name not in ("participant", "region")]))
     judged = [name for name in wanted if set(data[name].dims) == {"participant", "region"}]
     if judged and "qc_outcome" in data:
@@ -86,19 +86,10 @@ def _from_table(data: pd.DataFrame, names: Sequence[str], groups: str, where: ob
         if name not in table.columns:
             raise AnalysisError(f"the data have no column {name!r}; {did_you_mean(name, map(str, table.columns))}")
     if where is not None:
-        table = table.loc[_rows(where, table.index)]
+        table = table.loc[chosen_rows(where, table.index)]
     wanted = list(dict.fromkeys([*names, groups, *(["qc_outcome"] if "qc_outcome" in table.columns else [])]))
     judged = [name for name in names if name.startswith(("bmff", "volume", "voxels"))]
     return table[wanted].reset_index(drop=True), judged
-
-
-def _rows(where: object, index: pd.Index) -> npt.NDArray[np.bool_]:
-    rows = np.asarray(where)
-    if rows.dtype != np.bool_ or rows.shape != index.shape:
-        raise AnalysisError(
-            f"where= has dtype {rows.dtype} and shape {rows.shape}, expected true or false for each of {len(index)}"
-        )
-    return rows
 
 
 def _as_number_or_text(column: pd.Series) -> pd.Series:

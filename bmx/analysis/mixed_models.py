@@ -56,12 +56,12 @@ def mixed(
     -------
     Regression
         `variances` holds that of the groups and of what is left. It can be asked for `means`, `contrasts`,
-        `anova(type=3)` and predictions (of the fixed effects).
+        `anova(type=3)` and predictions (of the fixed effects, for a table in the long form).
 
     Raises
     ------
     AnalysisError
-        As `regress`; or no group has two values, so that nothing tells the two variances apart.
+        As `regress`; or no group has two values, so that nothing tells the two variances apart, or a row has no group.
 
     Examples
     --------
@@ -81,6 +81,11 @@ def mixed(
         raise AnalysisError(f"confidence={confidence} is not a level; expected a number between 0 and 1, as 0.95")
     model = read_formula(formula)
     columns, labels = long_table(data, model.names, groups=groups, qc=qc, where=where)
+    if labels.isna().any():
+        raise AnalysisError(
+            f"{labels.isna().sum()} of {len(labels)} rows have no {groups}, and so belong to nobody; "
+            "leave them out with where="
+        )
     refuse_misleading(columns, model.quantities)
     basis = _basis(columns, formula, qc)
     together = pd.factorize(labels[basis.sample.table.index])[0].astype(np.intp)

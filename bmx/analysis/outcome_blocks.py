@@ -31,6 +31,8 @@ class Block:
     """Of outcomes that no model can be about, by position."""
     failed: int = 0
     """Values left out because they failed QC."""
+    notes: tuple[str, ...] = ()
+    """What a table of results must say of them."""
 
 
 def iterate_outcomes(
@@ -114,7 +116,7 @@ def _flat_blocks(
             else:
                 values[:, j] = column.to_numpy(np.float64)
         failed = sum(int(bad.sum()) for bad in columns.failed.values())
-        yield Block(some, values, reasons, failed)
+        yield Block(some, values, reasons, failed, columns.notes)
 
 
 def _width(n: int, itemsize: int) -> int:

@@ -78,7 +78,7 @@ def flow(
     results : Dataset
         From `bmx.run`, `bmx.qc.flag` or `bmx.join`; each adds its steps.
     region : whose values
-    slabs : tree from `bmx.open_store`, for the step from archives to slabs
+    slabs : tree from `bmx.open_store`, for the step from archives to slabs; matched by EID
     having : a variable of the joined data that participants must have, as `bmd_spine`
     fit : a Regression whose sample is the last step
 
@@ -89,61 +89,96 @@ def flow(
     Raises
     ------
     AnalysisError
-        The region or variable is not in the data.
+        The region or variable is not in the data, or the fit isn't one of who is left.
     """
     if "region" not in results.indexes or region not in results.indexes["region"]:
         raise AnalysisError(f"the data have no region {region!r}; found {_labels(results)}")
     one = results.sel(region=region)
-    rows: list[dict[str, object]] = []
-    left = np.ones(results.sizes["participant"], np.bool_)
-    if slabs is not None:
-        number = get_region(region).slab
-        status = pd.Series(slabs[f"slab_{number}/slab_status"].to_numpy())
-        names = {value: name for name, value in SLAB_STATUS.items()}
-        usable = status.isin([SLAB_STATUS["complete"], SLAB_STATUS["incomplete"]])
-        rows.append({"step": "archives in the store", "n": len(status), "lost": 0, "reasons": ""})
-        lost = status[~usable].map(names).map(f"slab {number} {{}}".format)
-        rows.append(_step(f"slab {number} usable", int(usable.sum()), lost))
-    else:
-        rows.append({"step": "participants", "n": int(left.sum()), "lost": 0, "reasons": ""})
+    eids = results.indexes["participant"]
+    steps = _of_the_store(slabs, region, eids) if slabs is not None else _Steps("participants", eids)
+    _keep_joined(steps, results)
     if "status" in one:
         good = one["status"].to_numpy() == MEASUREMENT_STATUS["measured"]
-        # Who lacks the slab was lost a step before, where that step is shown.
-        told = pd.Series(one["reason"].to_numpy().astype(object)).astype(str)
-        before = usable.to_numpy() if slabs is not None else left
-        rows.append(_step(f"{region} measured", int((before & good).sum()), told[before & ~good]))
-        left = before & good
+        steps.keep(f"{region} measured", pd.Series(good, eids), _text(one["reason"]))
     if "qc_outcome" in one:
         good = one["qc_outcome"].to_numpy() == QC_OUTCOME["ok"]
         causes = {value: name.replace("_", " ") for name, value in QC_CAUSE.items()}
-        told = (
-            pd.Series(one["qc_cause"].to_numpy()).map(causes) if "qc_cause" in one else pd.Series("", range(len(good)))
-        )
-        rows.append(_step("passed quality control", int((left & good).sum()), told[left & ~good]))
-        left &= good
+        told = pd.Series(one["qc_cause"].to_numpy(), eids).map(causes) if "qc_cause" in one else ""
+        steps.keep("passed quality control", pd.Series(good, eids), told)
     if having is not None:
         if having not in results:
             raise AnalysisError(
                 f"the data have no {having!r}; join the phenotypes first: bmx.join(results, phenotypes)"
             )
-        there = pd.notna(results[having].to_numpy())
-        rows.append(
-            _step(f"with {having}", int((left & there).sum()), pd.Series(f"no {having}", range((left & ~there).sum())))
-        )
-        left &= there
+        steps.keep(f"with {having}", pd.Series(pd.notna(results[having].to_numpy()), eids), f"no {having}")
     if fit is not None:
-        inside = np.isin(results["participant"].to_numpy(), fit.sample)
-        missing = fit.dropped.reindex(results["participant"].to_numpy()[left & ~inside]).fillna("not selected")
-        rows.append(_step("in the model", int(inside.sum()), missing))
-    return Flow(region, pd.DataFrame(rows))
+        _keep_fitted(steps, fit, eids)
+    return Flow(region, pd.DataFrame(steps.rows))
 
 
-def _step(name: str, n: int, reasons: pd.Series) -> dict[str, object]:
-    counts = reasons.replace("", "no reason given").value_counts()
-    told = [f"{count:,} {reason}" for reason, count in counts.head(_MOST).items()]
-    if len(counts) > _MOST:
-        told.append(f"{int(counts.iloc[_MOST:].sum()):,} for other reasons")
-    return {"step": name, "n": n, "lost": len(reasons), "reasons": "; ".join(told)}
+class _Steps:
+    """Who is left, by EID, and what each step cost."""
+
+    def __init__(self, name: str, eids: pd.Index[int]) -> None:
+        self.left = eids
+        self.rows: list[dict[str, object]] = [{"step": name, "n": len(eids), "lost": 0, "reasons": ""}]
+
+    def keep(self, name: str, good: pd.Series[bool], reasons: pd.Series[str] | str) -> None:
+        """Go on with those of whom `good` is true; who isn't in it is lost."""
+        stays = good.reindex(self.left, fill_value=False).to_numpy(np.bool_)
+        lost = self.left[~stays]
+        why = pd.Series(reasons, lost) if isinstance(reasons, str) else reasons.reindex(lost).fillna("")
+        counts = why.replace("", "no reason given").value_counts()
+        told = [f"{count:,} {reason}" for reason, count in counts.head(_MOST).items()]
+        if len(counts) > _MOST:
+            told.append(f"{int(counts.iloc[_MOST:].sum()):,} for other reasons")
+        self.left = self.left[stays]
+        self.rows.append({"step": name, "n": len(self.left), "lost": len(lost), "reasons": "; ".join(told)})
+
+
+def _of_the_store(slabs: xr.DataTree, region: str, eids: pd.Index[int]) -> _Steps:
+    """The first steps, where the store is at hand."""
+    number, stored = get_region(region).slab, slabs.to_dataset().indexes["participant"]
+    steps = _Steps("archives in the store", stored[stored >= 0])  # who has withdrawn has no EID
+    status = pd.Series(slabs[f"slab_{number}/slab_status"].to_numpy(), stored)
+    names = {value: f"slab {number} {name}" for name, value in SLAB_STATUS.items()}
+    usable = status.isin([SLAB_STATUS["complete"], SLAB_STATUS["incomplete"]])
+    steps.keep(f"slab {number} usable", usable, status.map(names))
+    if len(steps.left.difference(eids)):
+        steps.keep("in the data", pd.Series(True, eids), "not in the data that were given")
+    return steps
+
+
+def _keep_joined(steps: _Steps, results: xr.Dataset) -> None:
+    """The step of `bmx.join`, where nobody has been taken out of its participants since."""
+    only_results = int(results.attrs.get("join_only_results", 0))
+    if not only_results or results.attrs.get("join_participants") != results.sizes["participant"]:
+        return
+    if steps.rows[-1]["step"] == "in the data":
+        steps.rows[-1] |= {"step": "joined with phenotypes", "reasons": f"{steps.rows[-1]['lost']:,} no phenotypes"}
+    elif len(steps.rows) == 1:
+        n = len(steps.left)
+        steps.rows = [
+            {"step": "participants with results", "n": n + only_results, "lost": 0, "reasons": ""},
+            {"step": "joined with phenotypes", "n": n, "lost": only_results,
+             "reasons": f"{only_results:,} no phenotypes"},
+        ]  # fmt: skip
+
+
+def _keep_fitted(steps: _Steps, fit: Regression, eids: pd.Index[int]) -> None:
+    if fit.family == "mixed":
+        raise AnalysisError("a mixed model has several values of a participant; give flow a fit of regress")
+    used = pd.Index(fit.sample)
+    if len(other := used.difference(steps.left)):
+        raise AnalysisError(
+            f"the fit uses {len(other)} participants that are not left after {steps.rows[-1]['step']!r}, the first is "
+            f"{other[0]}; expected a fit to these data, of this region and the values that passed quality control"
+        )
+    steps.keep("in the model", pd.Series(True, used), fit.dropped.reindex(eids).fillna("not selected"))
+
+
+def _text(reasons: xr.DataArray) -> pd.Series[str]:
+    return pd.Series(reasons.to_numpy().astype(object), reasons.indexes["participant"]).astype(str)
 
 
 def _labels(data: xr.Dataset) -> str:

@@ -53,8 +53,12 @@ def predict(
     table = pd.DataFrame(np.nan, rows.index, ["estimate", "std_error", "conf_low", "conf_high"])
     found = combine(fit, rows[there].to_numpy())
     if interval == "prediction":
-        if fit.family != "gaussian":
+        if fit.family == "binomial":
             raise AnalysisError("a prediction interval of an outcome of 0 and 1 says nothing; use 'confidence'")
+        if fit.family == "mixed":
+            raise AnalysisError(
+                "a mixed model predicts the fixed effects alone, which have no prediction interval; use 'confidence'"
+            )
         alone = np.sqrt(found["std_error"] ** 2 + fit.summary.sigma**2)
         half = stats.t.ppf((1 + fit.confidence) / 2, found["df"]) * alone
         found = found.assign(conf_low=found["estimate"] - half, conf_high=found["estimate"] + half)
@@ -132,6 +136,11 @@ def _predictors(basis: Basis, new: Data) -> pd.DataFrame:
                 hint = f"the closest are {', '.join(close)}" if close else f"it has {', '.join(map(str, new.columns))}"
                 raise AnalysisError(f"new has no column {name!r}, which {basis.model.text!r} needs; {hint}")
         table = pd.DataFrame({name: new[column] for name, column in found.items()}, index=new.index)
+    elif basis.family == "mixed":
+        raise AnalysisError(
+            f"a mixed model predicts for a table with one row for each value and columns {', '.join(names)}, "
+            f"found a {type(new).__name__}"
+        )
     else:
         table = take_columns(new, names, region=basis.region, qc=basis.qc).table
     return pd.DataFrame({name: as_fitted(basis, name, table[name]) for name in names}, index=table.index)
@@ -143,9 +152,14 @@ def as_fitted(basis: Basis, name: str, column: pd.Series) -> pd.Series:
     Raises
     ------
     AnalysisError
-        A level was not there when the model was fitted.
+        A level was not there when the model was fitted, or a quantity is text.
     """
     if not basis.is_category(name):
+        if not pd.api.types.is_numeric_dtype(column.infer_objects()):
+            raise AnalysisError(
+                f"{name} is a quantity of the model, and text in new data, as {column.dropna().iloc[0]!r}; "
+                "expected numbers"
+            )
         return column.astype(np.float64)
     levels = basis.levels(name)
     known = column.isna() | column.isin(levels)

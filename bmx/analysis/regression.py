@@ -32,9 +32,10 @@ def regress(
 ) -> Regression:
     """Fit one linear or logistic model, and say who was not in it and why.
 
-    Only the columns that the formula names are computed. Text is categorical with its first level, for sex Female, as
-    reference; codes such as the assessment centre must be written `C(assessment_centre)`. Rows that lack a value are
-    dropped within this model alone, as R does.
+    Only the columns that the formula names are computed. Text is categorical with the first level of the alphabet, for
+    sex Female, as reference, and a pandas Categorical with its own first level, as in R; codes such as the
+    assessment centre must be written `C(assessment_centre)`. Rows that lack a value are dropped within this model
+    alone, as R does.
 
     Parameters
     ----------
@@ -123,6 +124,7 @@ def prepare(
             f"{len(sample.dropped)} rows lack a value: {count_reasons(sample.dropped)}; fill or drop them"
         )
     design = build_design(model, sample.table)
+    right = {name: columns.flat[name] for name in model.predictors}
     return Basis(
         model=model,
         sample=sample,
@@ -133,7 +135,7 @@ def prepare(
         qc=qc,
         weights=weights,
         cluster=cluster,
-        notes=(*columns.notes, *warn_of_duplicate(design)),
+        notes=(*columns.notes, *warn_of_duplicate(design, right, columns.flat.get(design.outcome, design.outcome))),
     )
 
 

@@ -45,7 +45,7 @@ def choose_rows(columns: Columns) -> Sample:
             f"none of {len(table)} participants has every variable of the formula "
             f"({count_reasons(dropped)}); look at the one that is missing most, or at where="
         )
-    kept = {name: _categories(table[name][complete]) for name in columns.flat}
+    kept = {name: _categories(table[name][complete], columns.levels.get(name)) for name in columns.flat}
     return Sample(pd.DataFrame(kept, index=table.index[complete]), dropped)
 
 
@@ -60,9 +60,10 @@ def count_reasons(dropped: pd.Series[str]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in dropped.value_counts().items())
 
 
-def _categories(column: pd.Series) -> pd.Series:
-    """Text as categories in alphabetical order, so that the reference of sex is Female; numbers as they are."""
-    if pd.api.types.is_numeric_dtype(column):
+def _categories(column: pd.Series, levels: list[str] | None) -> pd.Series:
+    """Text as categories, in their own order or the alphabet's: the reference of sex is Female; numbers as they are."""
+    if levels is None and pd.api.types.is_numeric_dtype(column):
         return column
     text = column.astype(str)
-    return pd.Series(pd.Categorical(text, categories=sorted(text.unique())), index=column.index)
+    there = sorted(text.unique()) if levels is None else [level for level in levels if (text == level).any()]
+    return pd.Series(pd.Categorical(text, categories=there), index=column.index)

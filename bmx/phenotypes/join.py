@@ -41,7 +41,8 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Variables of both; `attrs["join_only_results"]` and `attrs["join_only_phenotypes"]` count who was left out.
+        Variables of both; `attrs["join_participants"]` counts who is on both sides, `attrs["join_only_results"]` and
+        `attrs["join_only_phenotypes"]` who was left out.
 
     Raises
     ------
@@ -81,7 +82,11 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
     # Taking everybody by index would cut the Dask chunks to pieces for nothing.
     kept = results if len(both) == len(left) else results.isel(participant=both)
     beside = phenotypes.isel(participant=position[both])
-    counts = {"join_only_results": only_results, "join_only_phenotypes": only_phenotypes}
+    counts = {
+        "join_participants": len(both),
+        "join_only_results": only_results,
+        "join_only_phenotypes": only_phenotypes,
+    }
     # What names the columns of a table of traits comes along.
     named = kept.assign_coords({name: beside[name].variable for name in beside.coords if name != "participant"})
     return named.assign({name: beside[name].variable for name in beside.data_vars}).assign_attrs(counts)

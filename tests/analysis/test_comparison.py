@@ -35,6 +35,16 @@ def test_compare__common_rows_are_those_of_all_models() -> None:
     assert "fitted anew to the 123 participants that all models have; alone they have: Model 1 125" in str(found)
 
 
+def test_compare__says_of_everybody_why_they_are_not_in_common_rows() -> None:
+    """Whom another model lacks has gone, too: rows used and rows dropped are all there were."""
+    table = people()
+    for fit in compare(*NESTED, data=table, rows="common").fits:
+        assert fit.summary.n + fit.summary.n_dropped == len(table)
+        assert fit.summary.n_dropped == len(fit.dropped)
+    first = compare(*NESTED, data=table, rows="common").fits[0]
+    assert (first.dropped == "missing in another model").sum() == 2
+
+
 def test_compare__same_number_of_other_people_is_not_the_same_rows() -> None:
     cohort = people()
     first, last = cohort["eid"] <= cohort["eid"].iloc[99], cohort["eid"] > cohort["eid"].iloc[39]

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bmx.analysis.associations import associate
+from bmx.analysis.descriptives import describe
 from bmx.analysis.group_statistics import group_statistics
 from bmx.analysis.group_tests import dunn
 from bmx.analysis.groups import compare_groups
@@ -122,3 +124,37 @@ def test_compare_groups__refuses(options: dict[str, object], message: str) -> No
     asked = {"variable": "bmff_spine", "by": "bone", **options}
     with pytest.raises(AnalysisError, match=message):
         compare_groups(cohort(), **asked)  # type: ignore[arg-type]
+
+
+def test_compare_groups__says_its_level_its_families_and_what_it_could_not_test() -> None:
+    """Women have three groups and men two; no group is large enough for a test of normality."""
+    table = pd.DataFrame({
+        "y": [1.0, 2, 3, 4, 5, 6, 1, 2, 4, 5], "g": [*"aabbcc", *"aabb"], "sex": ["Female"] * 6 + ["Male"] * 4
+    })  # fmt: skip
+    found = compare_groups(table, "y", "g", within="sex", confidence=0.5)
+    assert "50% CI" in found.layout.cells
+    assert "since no group departs from normal (Anderson-Darling; 5 of 5 groups are too small to be tested)" in str(
+        found
+    )
+    assert "Female: p adjusted by Šídák for 3 tests; Male: p adjusted by Šídák for 1 test" in str(found)
+
+
+def test_compare_groups__of_values_that_are_all_the_same_is_refused() -> None:
+    table = pd.DataFrame({"y": [1.0] * 4, "g": [*"aabb"]})
+    with pytest.raises(AnalysisError, match="all values are the same; there is nothing to compare"):
+        compare_groups(table, "y", "g", test="anova")
+
+
+def test_compare_groups__says_that_it_used_what_failed_qc() -> None:
+    table = pd.DataFrame(
+        {"bmff_spine": [1.0, 2, 3, 4], "qc_outcome_spine": ["ok", "small", "ok", "ok"], "g": [*"aabb"]}
+    )
+    with pytest.warns(UserWarning, match="1 bmff_spine"):
+        found = compare_groups(table, "bmff_spine", "g", qc=None)
+    assert "Used although they failed QC (qc=None): 1 bmff_spine." in str(found)
+    with pytest.warns(UserWarning, match="1 bmff_spine"):
+        assert "used although they failed QC" in str(describe(table, "bmff_spine", "g", qc=None))
+    with pytest.warns(UserWarning, match="1 bmff_spine"):
+        assert "used although they failed QC" in str(
+            associate(table.assign(x=[1.0, 3, 2, 5]), "x", "bmff_spine", qc=None)
+        )

@@ -119,6 +119,38 @@ def test_mixed__of_a_dataset_is_that_of_the_long_table() -> None:
     assert lazy.summary.n == flat.summary.n == table["bmff"].notna().sum()
 
 
+def test_mixed__finds_participants_of_where_by_their_eid() -> None:
+    """A selection in another order, and of more people, is the same selection."""
+    data = cohort(long())
+    women = (data["sex"] == "Female").to_series()
+    expected = mixed(data, "bmff ~ region", where=women.to_numpy()).terms
+    more = pd.concat([women[::-1], pd.Series(True, [-5])])
+    for where in (women[::-1], more, xr.DataArray(more.to_numpy(), {"participant": more.index}, "participant")):
+        pd.testing.assert_frame_equal(mixed(data, "bmff ~ region", where=where).terms, expected)
+
+
+def test_mixed__is_not_asked_what_only_regress_answers() -> None:
+    """Least squares on the same rows would take a person's values for those of several."""
+    fit = mixed(long(), "bmff ~ region", groups="eid")
+    with pytest.raises(AnalysisError, match="one covariance of its estimates"):
+        fit.with_vcov("HC3")
+    with pytest.raises(AnalysisError, match="influence is of one participant's value"):
+        _ = fit.influence
+    with pytest.raises(AnalysisError, match="have no prediction interval"):
+        fit.predict(interval="prediction")
+    with pytest.raises(AnalysisError, match="a table with one row for each value and columns region, found a Dataset"):
+        fit.predict(cohort(long()))
+    new = fit.predict(pd.DataFrame({"region": ["spine"]}), interval="confidence")
+    assert new["estimate"].item() == pytest.approx(fit.params["Intercept"] + fit.params["region[spine]"])
+
+
+def test_mixed__refuses_rows_of_nobody() -> None:
+    table = long()
+    table["eid"] = table["eid"].where(table.index != 3)
+    with pytest.raises(AnalysisError, match=r"1 of \d+ rows have no eid, and so belong to nobody"):
+        mixed(table, "bmff ~ region", groups="eid")
+
+
 def test_mixed__leaves_out_what_failed_qc_and_says_how_many() -> None:
     data = cohort(long())
     data["qc_outcome"][:7, 0] = QC_OUTCOME["small"]

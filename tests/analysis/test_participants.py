@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bmx.analysis import regress
+from bmx.analysis import mixed, regress
 from bmx.analysis.participants import flow
 from bmx.errors import AnalysisError
+from bmx.phenotypes.join import join
 from bmx.variables import MEASUREMENT_STATUS, QC_CAUSE, QC_OUTCOME, SLAB_STATUS
 
 N = 20
@@ -39,7 +40,8 @@ def cohort() -> xr.Dataset:
 def slabs() -> xr.DataTree:
     status = np.full(N, SLAB_STATUS["complete"], np.uint8)
     status[:2] = SLAB_STATUS["absent"]
-    return xr.DataTree.from_dict({"/slab_2": xr.Dataset({"slab_status": ("participant", status)})})
+    eids = xr.Dataset(coords={"participant": np.arange(1, N + 1)})
+    return xr.DataTree.from_dict({"/": eids, "/slab_2": xr.Dataset({"slab_status": ("participant", status)})})
 
 
 def test_flow__accounts_for_everybody(cohort: xr.Dataset, slabs: xr.DataTree) -> None:
@@ -52,6 +54,38 @@ def test_flow__accounts_for_everybody(cohort: xr.Dataset, slabs: xr.DataTree) ->
         "", "2 slab 2 absent", "1 the mask has no voxel", "2 partially outside; 1 imaging artefact", "4 no bmd_spine",
         "",
     ]  # fmt: skip
+
+
+def test_flow__finds_participants_of_the_store_by_their_eid(cohort: xr.Dataset, slabs: xr.DataTree) -> None:
+    """Results in another order, and of fewer people: 15 and later are absent from the data."""
+    fewer = cohort.isel(participant=slice(14)).isel(participant=slice(None, None, -1))
+    found = flow(fewer, region="spine", slabs=slabs).steps
+    assert found["step"].tolist()[2] == "in the data"
+    assert found["n"].tolist() == [20, 18, 12, 11, 8]
+    assert found["reasons"].tolist()[2:4] == ["6 not in the data that were given", "1 the mask has no voxel"]
+
+
+def test_flow__shows_whom_the_join_left_out(cohort: xr.Dataset, slabs: xr.DataTree) -> None:
+    """Otherwise people without phenotypes would never have been there; a later selection hides the number."""
+    joined = join(cohort.drop_vars("bmd_spine"), cohort[["bmd_spine"]].isel(participant=slice(15)))
+    alone = flow(joined, region="spine").steps
+    assert alone.iloc[:2][["step", "n", "lost"]].to_numpy().tolist() == [
+        ["participants with results", 20, 0], ["joined with phenotypes", 15, 5],
+    ]  # fmt: skip
+    whole = flow(joined, region="spine", slabs=slabs).steps
+    assert whole.iloc[2][["step", "n", "reasons"]].tolist() == ["joined with phenotypes", 13, "5 no phenotypes"]
+    assert flow(joined.isel(participant=slice(9)), region="spine").steps["n"].tolist()[0] == 9
+
+
+def test_flow__refuses_a_fit_of_other_people(cohort: xr.Dataset) -> None:
+    """A step that grows can't be one of a flow; a mixed model has no participants but values."""
+    everybody = regress(cohort.assign(age=("participant", np.arange(N))), "age ~ bmd_spine")
+    with pytest.raises(AnalysisError, match=r"uses 6 participants that are not left .* the first is 1"):
+        flow(cohort, region="spine", fit=everybody)
+    twice = xr.concat([cohort[["bmff", "qc_outcome"]]] * 2, "region").assign_coords(region=["spine", "total_hip"])
+    twice["bmff"] += np.random.default_rng(1).normal(0, 1, twice["bmff"].shape)
+    with pytest.raises(AnalysisError, match="a mixed model has several values"):
+        flow(cohort, region="spine", fit=mixed(twice, "bmff ~ region"))
 
 
 def test_flow__shows_the_steps_that_the_data_know(cohort: xr.Dataset) -> None:

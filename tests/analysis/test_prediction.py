@@ -88,6 +88,7 @@ def test_design_matrix__is_that_of_the_fit() -> None:
     ("new", "message"),
     [
         (NEW.drop(columns="bmi").assign(BMI=20), "new has no column 'bmi', which 'bmd_spine ~ .*' needs"),
+        (NEW.assign(bmi="normal"), "bmi is a quantity of the model, and text in new data, as 'normal'"),
         (NEW.assign(sex="male"), "sex is male in new data, which the model has not seen; it knows Female, Male"),
     ],
 )

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bmx.analysis.columns import Columns
+from bmx.analysis.regression import regress
 from bmx.analysis.sample import choose_rows
 from bmx.errors import AnalysisError
 
@@ -29,3 +30,10 @@ def test_choose_rows__categories_are_those_present() -> None:
 def test_choose_rows__nobody_is_complete() -> None:
     with pytest.raises(AnalysisError, match=r"none of 3 participants has every variable .* \(2 x, 1 y\)"):
         choose_rows(columns_of(y=[1.0, np.nan, 2.0], x=[np.nan, 1.0, np.nan]))
+
+
+def test_choose_rows__a_categorical_keeps_its_order() -> None:
+    """As R's factor: its first level is the reference, not that of the alphabet."""
+    groups = pd.Categorical(["low", "high", "mid", "low", "mid", "high"], categories=["low", "mid", "high", "other"])
+    table = pd.DataFrame({"y": [1.0, 3, 2, 1.5, 2.5, 2.8], "g": groups})
+    assert regress(table, "y ~ g").terms["term"].tolist() == ["Intercept", "g[mid]", "g[high]"]

@@ -40,7 +40,9 @@ def test_join__says_who_is_lost(caplog: pytest.LogCaptureFixture) -> None:
     results, phenotypes = results_of([5, 3, 9, 1]), phenotypes_of([1, 2, 3])
     with caplog.at_level(logging.INFO):
         cohort = join(results, phenotypes)
-    assert cohort.attrs == {"bmx_format": "x", "join_only_results": 2, "join_only_phenotypes": 1}
+    assert cohort.attrs == {
+        "bmx_format": "x", "join_participants": 2, "join_only_results": 2, "join_only_phenotypes": 1
+    }  # fmt: skip
     assert "joined 2 participants; left out 2 with results only and 1 with phenotypes only" in caplog.text
     lost = unmatched(results, phenotypes)
     assert lost.results.tolist() == [5, 9]
