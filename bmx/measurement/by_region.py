@@ -9,11 +9,13 @@ import xarray as xr
 from bmx.acquisition import slab_number
 from bmx.core.bmff import Correction, Measurement, measure_mask
 from bmx.core.corrections import Correct, as_correction, describe_correction
+from bmx.core.missing_slices import leave_out_halves
 from bmx.core.noise import slab_levels
 from bmx.core.recipes import DEFAULT_RECIPE, Recipe, get_recipe
 from bmx.measurement.checks import GRID, check_fit, slabs_with_masks
 from bmx.measurement.judging import MEASURABLE, TEXT, judge
 from bmx.measurement.one_slab import choose_slab
+from bmx.measurement.swaps import exchange_back
 from bmx.regions import Region, get_region
 from bmx.schema import conform, validate
 from bmx.types import Affine, IntVolume
@@ -57,10 +59,10 @@ def measure(
     Dataset
         `participant × region`, the variables declared for results in `bmx.variables`, with the regions of
         the masks in the order of `bmx.regions`. A value is NaN where there is none; `status` and `reason`
-        say why: the slab is absent (not_attempted) or unreadable (failed), the mask has no voxel
-        (empty), nothing of it is left after erosion, or it has no signal (failed). `bmff_sd` is NaN also for one
-        voxel. Attributes: the recipe with all its parameters, the correction, and whether images or models were
-        simulated.
+        say why: the slab is absent (not_attempted), unreadable or without fat or water (failed), the mask has
+        no voxel (empty), nothing of it is left after erosion, or it has no signal (failed). `bmff_sd` is NaN also
+        for one voxel. Attributes: the recipe with all its parameters, the correction, and whether images or models
+        were simulated.
 
     Raises
     ------
@@ -81,8 +83,9 @@ def measure(
         for number, name in ((slab_number(name), name) for name in names)
     }
     joined = conform(choose_slab(measured))
-    # One chunk along region, as Zarr wants it; the coordinates stay in memory.
-    results = joined.chunk(region=-1).assign_coords(joined.coords)
+    # One chunk along region, as Zarr wants it; coordinates that are in memory stay there.
+    in_memory = {name: one.variable for name, one in joined.coords.items() if one.chunks is None}
+    results = joined.chunk(region=-1).assign_coords(in_memory)
     results["participant"].attrs = VARIABLES["participant"].attrs
     told = {**masks.attrs, **slabs.attrs}
     origin = {key: told[key] for key in ORIGIN if key in told}
@@ -95,10 +98,7 @@ def _measure_slab(
     """Results of the regions whose masks lie in one slab."""
     slab, drawn = slab.chunk(dict.fromkeys(GRID, -1)), drawn.chunk(dict.fromkeys(("region", *GRID), -1))
     regions = [get_region(str(name)) for name in drawn["region"].values]
-    if "swap" in drawn:
-        exchanged = (drawn["swap"] & SWAP["exchanged"]) > 0
-        fat, water = slab["fat"], slab["water"]
-        slab = slab.assign(fat=fat.where(~exchanged, water), water=water.where(~exchanged, fat))
+    slab = exchange_back(slab, drawn)
     numbers = xr.apply_ufunc(
         _numbers, slab["fat"], slab["water"], drawn["mask"], slab["affine"], slab["native_slices"], slab["slab_status"],
         kwargs={"regions": regions, "recipe": recipe, "correct": correct},
@@ -165,6 +165,7 @@ def _numbers(
     if slab_status not in MEASURABLE:
         return np.array([(*Measurement(volume=np.nan), np.nan)] * len(regions))
     slices = int(native_slices)
+    fat, water = leave_out_halves(fat, water)
     levels = slab_levels(fat[:slices], water[:slices])
     found = (
         measure_mask(

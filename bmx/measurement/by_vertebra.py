@@ -9,6 +9,7 @@ import xarray as xr
 from bmx.acquisition import SLABS
 from bmx.core.bmff import Correction
 from bmx.core.corrections import Correct, as_correction, describe_correction
+from bmx.core.missing_slices import leave_out_halves
 from bmx.core.recipes import DEFAULT_RECIPE, Recipe, get_recipe
 from bmx.core.vertebra_bmff import MOST, VertebraMeasurement, measure_vertebrae_of
 from bmx.core.vertebrae import LEVELS
@@ -16,6 +17,7 @@ from bmx.errors import SchemaError
 from bmx.measurement.by_region import ORIGIN
 from bmx.measurement.checks import GRID, check_fit
 from bmx.measurement.judging import MEASURABLE, TEXT
+from bmx.measurement.swaps import exchange_back
 from bmx.regions import REGIONS
 from bmx.schema import conform, validate
 from bmx.types import Affine, IntVolume, Mask
@@ -60,6 +62,7 @@ def measure_vertebrae(
         raise SchemaError(f"the masks hold no spine; expected region spine in {name}, found {_found(masks)}")
     check_fit(slabs, masks, [name])
     slab, drawn = (tree[name].to_dataset().chunk(dict.fromkeys(GRID, -1)) for tree in (slabs, masks))
+    slab = exchange_back(slab, drawn)
     spine = drawn["mask"].sel(region="spine", drop=True)
     sacrum = drawn.get("sacrum", xr.zeros_like(spine))
     numbers = xr.apply_ufunc(
@@ -102,6 +105,7 @@ def _numbers(
     """What the vertebrae of one participant measure, (vertebra, number)."""
     table = np.array([VertebraMeasurement()] * MOST)
     if slab_status in MEASURABLE:
+        fat, water = leave_out_halves(fat, water)
         anchor: Mask | None = sacrum.astype(np.bool_) if sacrum.any() else None
         found = measure_vertebrae_of(
             fat, water, mask, affine, int(native_slices), recipe=recipe, correct=correct, sacrum=anchor

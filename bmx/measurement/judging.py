@@ -43,7 +43,7 @@ def judge(
         ((column["voxels"] == 0) & outside, "empty", "the mask lies outside the slices that were acquired"),
         (column["voxels"] == 0, "empty", "the mask has no voxel"),
         (column["eroded_voxels"] == 0, "failed", "nothing of the mask is left after erosion"),
-        (column["bright"] == 0, "failed", "fat and water are zero everywhere in the slab"),
+        (column["bright"] == 0, "failed", np.where(told == "", "fat and water are zero everywhere in the slab", told)),
         (np.isnan(column["bmff"]), "failed", "fat and water are too dark everywhere in the mask"),
     ]
     conditions = [np.broadcast_to(condition, flags.shape) for condition, _, _ in cases]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bmx.core.missing_slices import leave_out_halves
 from bmx.core.stitch import SlabPair
 from bmx.core.swaps import find_swaps
 from bmx.models.base import RegionModel, Side
@@ -94,4 +95,6 @@ def _acquired(
 ) -> SlabPair | None:
     """What of a slab was acquired; None if it can't be used."""
     count = int(slices[row])
-    return SlabPair(fat[row, :count], water[row, :count], affine[row]) if status[row] in _USABLE and count else None
+    if status[row] not in _USABLE or not count:
+        return None
+    return SlabPair(*leave_out_halves(fat[row, :count], water[row, :count]), affine[row])

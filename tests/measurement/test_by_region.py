@@ -8,6 +8,7 @@ import xarray as xr
 
 from bmx.errors import SchemaError
 from bmx.measurement import RECIPES, measure
+from bmx.quality import flag
 from bmx.regions import REGIONS
 from bmx.schema import validate
 from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SLAB_FLAGS, SLAB_STATUS, flag_names, variables_of
@@ -167,6 +168,43 @@ def test_measure__tells_why_there_is_no_value(toy_cohort: Toy) -> None:
     ]  # fmt: skip
     # The other slabs of the same people are measured.
     assert (results["status"].drop_sel(region="femoral_diaphysis") == MEASUREMENT_STATUS["measured"]).all()
+
+
+def test_measure__takes_no_image_that_isnt_there_for_one_of_zeros(toy_cohort: Toy) -> None:
+    """Without water all would be fat: 100 %, which in a femur is a plausible value."""
+    slabs, masks = toy_cohort(participants=3)
+    calm = measure(slabs, masks=masks).compute()
+    slabs = change(
+        slabs,
+        "slab_5",
+        slab_status=([0, 1], SLAB_STATUS["incomplete"]),
+        slab_reason=(0, "no water image"),
+        water=(0, 0),
+    )
+
+    def without_a_slice(image: xr.DataArray) -> xr.DataArray:
+        image[1, 3] = 0
+        return image
+
+    found = (
+        measure(change(slabs, "slab_5", water=without_a_slice), masks=masks).compute().sel(region="femoral_diaphysis")
+    )
+    calm = calm.sel(region="femoral_diaphysis")
+    assert status_of(found.expand_dims("region"), 0, "femoral_diaphysis") == ("failed", "no water image")
+    assert np.isnan(found["bmff"][0])
+    assert 0 < found["bmff_n"][1] < calm["bmff_n"][1]
+    np.testing.assert_allclose(found["bmff"][1:], calm["bmff"][1:], atol=0.2)
+
+
+def test_measure__is_judged_without_computing(toy_cohort: Toy, max_computes: Callable) -> None:
+    """As composed by hand: what drew each region is known for all of them together, whatever slab they lie in."""
+    slabs, masks = toy_cohort(participants=4, chunk=2)
+    for name, node in masks.children.items():
+        model = xr.DataArray(np.full(node.sizes["region"], "abc", object), dims="region").chunk(region=1)
+        masks[name] = xr.DataTree(node.to_dataset(inherit=False).assign_coords(model=model))
+    with max_computes(0):
+        judged = measure(slabs, masks=masks).pipe(flag)
+    assert judged["qc_outcome"].compute().shape == (4, 4)
 
 
 def test_measure__has_a_value_exactly_where_it_was_measured(toy_cohort: Toy) -> None:

@@ -57,6 +57,16 @@ def test_measure_vertebrae__measures_each_from_the_highest_down(spines: Trees) -
     np.testing.assert_allclose(found["vertebra_voxels"][0, :3], 10 * 14 * 14, rtol=0.12)
 
 
+def test_measure_vertebrae__measures_what_was_exchanged_exchanged_back(spines: Trees) -> None:
+    """As the spine itself is."""
+    slabs, masks = spines
+    plain = measure_vertebrae(slabs, masks=masks).compute()
+    slab, drawn = (tree["slab_2"].to_dataset(inherit=False) for tree in (slabs, masks))
+    slabs["slab_2"] = xr.DataTree(slab.assign(fat=slab["water"], water=slab["fat"]))
+    masks["slab_2"] = xr.DataTree(drawn.assign(swap=xr.ones_like(slab["fat"], dtype=np.uint8)))
+    xr.testing.assert_identical(measure_vertebrae(slabs, masks=masks).compute(), plain)
+
+
 def test_measure_vertebrae__names_no_level_without_an_anchor(spines: Trees) -> None:
     """Slab 2 shows neither the sacrum nor the skull: a name would be a guess."""
     slabs, masks = spines
