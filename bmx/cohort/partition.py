@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bmx.core.recipes import recipe_of_plan
 from bmx.errors import BmxError, ModelError
 from bmx.measurement import measure
 from bmx.models.base import Models
@@ -37,7 +38,7 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
 
     `segment` and `measure` are the very verbs that a user composes by hand, computed here on one
     partition, so that both ways give the same numbers. A participant whose images make them raise gets a
-    reason instead of values; if all do, it is the program that is at fault, and the error is raised.
+    reason instead of values; if all of several do, it is the program that is at fault, and the error is raised.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
         raise
     except Exception:  # whatever a participant's images can make somebody's model raise
         lost |= _find_culprits(slabs, models, plan.options, lost)
-        if len(lost) == len(part.eids):
+        # Of one participant alone nothing tells whether the fault is theirs; it must not stop the others.
+        if len(lost) == len(part.eids) > 1:
             raise
         drawn, results = _compute(_leave_out(slabs, lost), models, plan.options)
     write_masks(plan.options["masks"], drawn, start=part.start)
@@ -90,7 +92,7 @@ def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> 
         swaps=options["swaps"],
         allow_simulated=True,
     ).compute(**here)
-    return drawn, measure(slabs, masks=drawn, recipe=options["recipe"]).compute(**here)
+    return drawn, measure(slabs, masks=drawn, recipe=recipe_of_plan(options["recipe"])).compute(**here)
 
 
 def _find_culprits(

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from bmx.cohort.changed import forget_changed
 from bmx.cohort.partition import THREADS, run_partition
 from bmx.cohort.places import check_place, choose_place, parameters_digest
+from bmx.core.recipes import Recipe, recipe_for_plan
 from bmx.errors import ModelError
 from bmx.measurement import DEFAULT_RECIPE, ORIGIN, get_recipe
 from bmx.models.base import Models, RegionModel
@@ -40,7 +42,7 @@ def run(
     models: str | Path | Models,
     regions: Sequence[str] | None = None,
     side: Sides = "left",
-    recipe: str = DEFAULT_RECIPE,
+    recipe: str | Recipe = DEFAULT_RECIPE,
     neighbours: bool = True,
     swaps: bool = True,
     masks: str | Path | None = None,
@@ -54,7 +56,8 @@ def run(
 
     The partitioned form of `measure(slabs, masks=segment(slabs, models=models))`. Masks go to a store of
     their own. Call it again after any interruption: only the missing partitions are done, a finished run
-    does nothing, and of a store that has grown only the new participants are measured.
+    does nothing, and of a store that has grown only the new participants are measured. Where a participant's archive
+    is another one than that which was measured, its partition is done again.
 
     Parameters
     ----------
@@ -98,7 +101,7 @@ def run(
             get_region(name).site: [absolute_place(model.folder), model.digest]
             for name, model in _folders(found).items()
         },
-        "recipe": get_recipe(recipe).name,
+        "recipe": recipe_for_plan(recipe),
         "neighbours": neighbours,
         "swaps": swaps,
         "bmx_version": version("bmx"),
@@ -112,7 +115,11 @@ def run(
     )
     work = WorkFolder.beside(target)
     exists = check_place(work, plan, target, masks_url)
-    if exists and work.is_finished(plan) and not work.missing(plan):
+    missing = set(work.missing(plan))
+    finished = exists and work.is_finished(plan) and not missing
+    done = [part for part in plan.partitions() if part.index not in missing]
+    measured = open_results(target) if finished else None
+    if not forget_changed(work, done, slabs.to_dataset()["source_digest"], measured) and finished:
         logger.info("run: %s is finished, nothing to do", target)
         return open_results(target)
     attrs = {
@@ -137,8 +144,11 @@ def run(
     sweep_partial(masks_url)
     consolidate(masks_url)
     records = [work.read_record(part.index) for part in plan.partitions()]
-    attrs |= {**get_recipe(recipe).attrs, "correction": ""}
-    write_results(target, records, eids=plan.eids, regions=chosen, models=digests, attrs=attrs)
+    used = get_recipe(recipe)
+    attrs |= {**used.attrs, "correction": ""}
+    write_results(
+        target, records, eids=plan.eids, regions=chosen, models=digests, erosion=used.erosion, attrs=attrs
+    )
     work.write_finished(plan)
     return open_results(target)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -118,3 +119,23 @@ def get_recipe(recipe: str | Recipe) -> Recipe:
     if recipe in RECIPES:
         return RECIPES[recipe]
     raise ValueError(f"no recipe is called {recipe!r}; {did_you_mean(recipe, RECIPES)}")
+
+
+def recipe_for_plan(recipe: str | Recipe) -> str | dict[str, Any]:
+    """What a plan keeps of a recipe: the name of one of ours, all numbers of another, even if it has our name.
+
+    Examples
+    --------
+    >>> recipe_for_plan("none"), recipe_for_plan(RECIPES["paper"])
+    ('none', 'paper')
+    >>> wide = dataclasses.replace(RECIPES["paper"], width=2)
+    >>> recipe_for_plan(wide)["width"], recipe_of_plan(recipe_for_plan(wide)) == wide
+    (2, True)
+    """
+    chosen = get_recipe(recipe)
+    return chosen.name if RECIPES.get(chosen.name) == chosen else dataclasses.asdict(chosen)
+
+
+def recipe_of_plan(kept: str | Mapping[str, Any]) -> Recipe:
+    """The recipe that `recipe_for_plan` kept."""
+    return get_recipe(kept) if isinstance(kept, str) else Recipe(**kept)

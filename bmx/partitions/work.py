@@ -12,7 +12,7 @@ import json
 import logging
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,12 @@ class WorkFolder:
             if (path := markers.get(Path(_marker_name(part.index)).name)) is None
             or self._fs.cat_file(path).decode() != part.digest
         ]
+
+    def forget(self, indexes: Iterable[int]) -> None:
+        """Have partitions done again: remove their markers, and before them what says that all are done."""
+        self.remove_file("finished")
+        for index in indexes:
+            self.remove_file(_marker_name(index))
 
     def write_finished(self, plan: Plan) -> None:
         """Say that everything of this plan is done and readable; the last thing that finalising does."""

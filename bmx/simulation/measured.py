@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from bmx.acquisition import PIXEL_MM, SLABS
+from bmx.core.recipes import get_recipe
 from bmx.errors import StoreError
 from bmx.partitions.work import absolute_place, writing_to
 from bmx.regions import REGIONS
@@ -102,8 +103,9 @@ def simulate_results(
     record = {v.name: measured[v.name].to_numpy() for v in variables_of("results") if v.name not in of_region}
     attrs = {"simulated": True, "source": DIGEST, "recipe": "none", "ukb_field": 20201, "ukb_instance": 2}
     write_results(
-        url, [record], eids=people["eid"].tolist(), regions=names, models=dict.fromkeys(names, DIGEST), attrs=attrs
-    )
+        url, [record], eids=people["eid"].tolist(), regions=names, models=dict.fromkeys(names, DIGEST),
+        erosion=get_recipe("none").erosion, attrs=attrs,
+    )  # fmt: skip
     return open_results(url)
 
 

@@ -85,6 +85,7 @@ def write_results(
     eids: Sequence[int],
     regions: Sequence[str],
     models: Mapping[str, str],
+    erosion: Mapping[str, int],
     attrs: dict[str, Any],
 ) -> None:
     """Write the results store from the records of all partitions; its consolidated metadata are the commit."""
@@ -96,7 +97,7 @@ def write_results(
         "region": list(regions),
         "slab": [get_region(name).slab for name in regions],
         "side": [get_region(name).side for name in regions],
-        "erosion": [get_region(name).erosion for name in regions],
+        "erosion": [erosion[get_region(name).site] for name in regions],
         "model": [models[name] for name in regions],
     }
     source = [VARIABLES["source_digest"]] if all("source_digest" in record for record in records) else []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import bmx.ingest.beginning as beginning
 from bmx.cohort.run import run
 from bmx.errors import ModelError, StoreError
 from bmx.ingest.conversion import convert
-from bmx.measurement import measure
+from bmx.measurement import RECIPES, measure
 from bmx.models.callables import from_callable
 from bmx.models.library import load_models
 from bmx.models.own import Model
@@ -30,7 +31,7 @@ from bmx.store.reading import open_store
 from bmx.store.results import masks_beside, open_masks, open_results
 from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS
 from tests.cohort.dying import draw_or_raise, mark
-from tests.cohorts import assert_same_values, contents, make_store, write_models
+from tests.cohorts import PAIR, assert_same_values, contents, make_store, write_models
 from tests.conftest import MaxComputes
 from tests.exams import make_exam
 from tests.networks import write_model
@@ -75,6 +76,11 @@ def everything(results: Path) -> dict[str, bytes]:
     """Every byte of results and masks."""
     masks = {f"masks/{name}": data for name, data in contents(masks_of(results)).items()}
     return masks | {f"results/{name}": data for name, data in contents(results).items()}
+
+
+def contents_of_run(store: Path, results: Path, **how: Any) -> dict[str, bytes]:
+    run(store, results, **how)
+    return everything(results)
 
 
 def status(results: xr.Dataset) -> list[list[str]]:
@@ -428,10 +434,71 @@ def test_run__who_makes_the_network_raise_is_a_row_with_a_reason(
     xr.testing.assert_identical(found.isel(participant=[0, 2]), calm.isel(participant=[0, 2]))
 
 
+def test_run__who_is_alone_in_a_partition_stops_nobody(
+    untrained: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the last one of any cohort may be: their images would have stopped the run at every call."""
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 2)
+    store = make_store(tmp_path, (1000001, 1000002, 1000003), slabs=(4,), client=threads)
+    mark(store, 2)
+    monkeypatch.setattr(Model, "draw", draw_or_raise)
+    found = run(store, tmp_path / "r.zarr", models=untrained, regions=REGION, client=threads).compute()
+    assert status(found) == [["measured"], ["measured"], ["failed"]]
+
+
+def test_run__measures_anew_whose_archive_was_converted_anew(
+    untrained: Path, tmp_path: Path, threads: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A download that was cut short and is whole now: the store was made again, and old values aren't of it."""
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 2)
+    store = make_store(tmp_path, (1000001, 1000002, 1000003), slabs=(4,), client=threads)
+    archive = next((tmp_path / "dixon").glob("1000003*"))
+    whole = archive.read_bytes()
+    how: dict[str, Any] = {"models": untrained, "regions": REGION, "client": threads}
+    calm = contents_of_run(store, tmp_path / "calm.zarr", **how)
+
+    def convert_again(content: bytes) -> None:
+        archive.write_bytes(content)
+        shutil.rmtree(store)
+        shutil.rmtree(f"{store}.work")
+        convert(tmp_path / "dixon", store, slabs=(4,), contrasts=PAIR, client=threads)
+
+    convert_again(whole[: len(whole) // 2])
+    results = tmp_path / "r.zarr"
+    assert status(run(store, results, **how))[2] != ["measured"]
+    convert_again(whole)
+    caplog.clear()
+    assert contents_of_run(store, results, **how) == calm
+    assert (
+        "the archives of 1 participants were converted anew since they were measured; their 1 partitions" in caplog.text
+    )
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="bmx"):
+        run(store, results, **how)
+    assert "is finished, nothing to do" in caplog.text
+
+
+def test_run__of_a_recipe_of_ones_own_is_measured_by_it(
+    store: Path, finished: Path, untrained: Path, tmp_path: Path, threads: Client
+) -> None:
+    """Even if it has the name of ours: values and attributes are of the recipe that was given."""
+    mine = replace(RECIPES["mask_aware"], smoothing="none", erosion=dict.fromkeys(REGIONS, 0))
+    how: dict[str, Any] = {"models": untrained, "regions": REGION, "recipe": mine, "client": threads}
+    found = run(store, tmp_path / "r.zarr", **how)
+    expected = measure(open_store(store), masks=open_masks(masks_of(finished)), recipe=mine)
+    np.testing.assert_array_equal(found["bmff"], expected["bmff"].compute(scheduler="synchronous"))
+    assert (found.attrs["recipe_smoothing"], found["erosion"].item()) == ("none", 0)
+    with pytest.raises(StoreError, match="recipe: was mask_aware, asked for"):
+        run(store, finished, **how)
+    with pytest.raises(StoreError, match="recipe: was"):
+        run(store, tmp_path / "r.zarr", **{**how, "recipe": replace(mine, smoothing="neighbours", width=1)})
+
+
 def test_run__whom_all_fail_is_an_error(
     untrained: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bad program must stop: nobody wants 100,000 rows that say the same."""
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 2)
     store = make_store(tmp_path, (1000001, 1000002), slabs=(4,), client=threads)
     mark(store, 0)
     mark(store, 1)

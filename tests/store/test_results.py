@@ -15,6 +15,7 @@ from tests.conftest import MaxComputes
 EIDS = (30, 10, 20)
 REGIONS = ("spine", "femoral_head", "total_hip")
 MODELS = {"spine": "aa", "femoral_head": "bb", "total_hip": "cc"}
+EROSION = {"femoral_head": 2, "total_hip": 1, "spine": 0}
 
 
 def record(rows: int, value: float) -> dict[str, np.ndarray]:
@@ -31,7 +32,7 @@ def record(rows: int, value: float) -> dict[str, np.ndarray]:
 def write(path: Path) -> Path:
     attrs = {"recipe": "paper", "simulated": True}
     records = [record(2, 1), record(1, 2)]
-    write_results(str(path), records, eids=EIDS, regions=REGIONS, models=MODELS, attrs=attrs)
+    write_results(str(path), records, eids=EIDS, regions=REGIONS, models=MODELS, erosion=EROSION, attrs=attrs)
     return path
 
 
@@ -45,6 +46,7 @@ def test_write_results__joins_the_records_in_the_order_of_the_plan(tmp_path: Pat
         found = results[variable.name]
         assert found.dims == variable.dims
         assert variable.attrs.items() <= found.attrs.items()
+    assert results["erosion"].to_numpy().tolist() == [EROSION[name] for name in REGIONS]
     assert results.attrs["recipe"] == "paper"
 
 
@@ -58,7 +60,7 @@ def test_write_results__replaces_an_earlier_table_whole(tmp_path: Path) -> None:
     """A cohort that has grown leaves nothing of the shorter one."""
     path = write(tmp_path / "r.zarr")
     (path / "left over").write_text("x")
-    write_results(str(path), [record(1, 5)], eids=(7,), regions=REGIONS, models=MODELS, attrs={})
+    write_results(str(path), [record(1, 5)], eids=(7,), regions=REGIONS, models=MODELS, erosion=EROSION, attrs={})
     assert open_results(path)["bmff"].to_numpy().tolist() == [[5.0] * 3]
     assert not (path / "left over").exists()
 
