@@ -60,7 +60,7 @@ MEASUREMENT_STATUS = _values("not_attempted", "measured", "empty", "failed")
 RESULT_FLAGS = _bits(
     "single_voxels_removed", "parts_joined", "touches_slab_edge", "swap_corrected", "swap_suspected",
     "adjacent_slab_used", "repeated_series", "slab_absent", "slab_unreadable", "slab_incomplete",
-    "nothing_left_after_erosion", "parts_apart", "low_signal", "outside_slab",
+    "nothing_left_after_erosion", "parts_apart", "low_signal", "outside_slab", "no_mask",
 )  # fmt: skip
 QC_OUTCOME = _values("not_attempted", "ok", "small", "empty", "outlier", "failed", "doubtful")
 QC_FLAGS = _bits(

@@ -141,7 +141,8 @@ def _lazy_masks(files: npt.NDArray[np.object_], regions: Sequence[str], slab: xr
         vectorize=True, dask="parallelized", output_dtypes=[VARIABLES["mask"].dtype],
     )  # fmt: skip
     mask.attrs = VARIABLES["mask"].attrs
-    made = xr.Dataset({"mask": mask, "model": ("region", [MANUAL] * len(regions))})
+    given = ("participant", "region"), files != ""
+    made = xr.Dataset({"mask": mask, "given": given, "model": ("region", [MANUAL] * len(regions))})
     return made.assign_coords(region=list(regions))
 
 

@@ -40,7 +40,8 @@ def measure(
         `native_slices`, `slab_status`, `slab_flags`, `slab_reason`.
     masks : DataTree
         Of the same participants in the same order; each child holds the `mask` of some regions, perhaps
-        `model (region)`, the digest of what drew them, and `confidence (participant, region)`. A region may stand in
+        `model (region)`, the digest of what drew them, `confidence (participant, region)`, and
+        `given (participant, region)`, False for whom there is no mask rather than an empty one. A region may stand in
         several slabs, if each participant has its mask in one of them. Where `swap` has its first bit, fat and water
         are measured exchanged; `flags` tells of masks that touch this, or what is in doubt (the second bit).
     recipe : "mask_aware", "paper", "released_code", "none", or a `bmx.core.recipes.Recipe`
@@ -59,10 +60,10 @@ def measure(
     Dataset
         `participant × region`, the variables declared for results in `bmx.variables`, with the regions of
         the masks in the order of `bmx.regions`. A value is NaN where there is none; `status` and `reason`
-        say why: the slab is absent (not_attempted), unreadable or without fat or water (failed), the mask has
-        no voxel (empty), nothing of it is left after erosion, or it has no signal (failed). `bmff_sd` is NaN also
-        for one voxel. Attributes: the recipe with all its parameters, the correction, and whether images or models
-        were simulated.
+        say why: no mask was given or the slab is absent (not_attempted), the slab is unreadable or lacks fat or
+        water (failed), the mask has no voxel (empty), nothing of it is left after erosion, or it has no signal
+        (failed). `bmff_sd` is NaN also for one voxel. Attributes: the recipe with all its parameters, the correction,
+        and whether images or models were simulated.
 
     Raises
     ------
@@ -107,9 +108,10 @@ def _measure_slab(
         dask_gufunc_kwargs={"output_sizes": {"number": len(Measurement._fields) + 1}},
         vectorize=True, dask="parallelized", output_dtypes=["float64"],
     )  # fmt: skip
+    given = drawn.get("given", xr.ones_like(drawn["mask"].isel(dict.fromkeys(GRID, 0), drop=True), np.bool_))
     status, flags, reason = xr.apply_ufunc(
-        judge, numbers, slab["slab_status"], slab["slab_flags"], slab["slab_reason"],
-        input_core_dims=[("number",), (), (), ()], output_core_dims=[(), (), ()],
+        judge, numbers, slab["slab_status"], slab["slab_flags"], slab["slab_reason"], given,
+        input_core_dims=[("number",), (), (), (), ()], output_core_dims=[(), (), ()],
         dask="parallelized", output_dtypes=[np.uint8, np.uint16, TEXT],
     )  # fmt: skip
 
@@ -122,6 +124,7 @@ def _measure_slab(
     first = Measurement._fields.index("centroid_x")
     values = {
         **{name: numbers[..., index] for index, name in enumerate(Measurement._fields) if name in VARIABLES},
+        "volume": numbers[..., Measurement._fields.index("volume")].where(given),
         "centroid": numbers[..., first : first + 3].rename(number="world_axis"),
         "confidence": drawn.get("confidence", xr.full_like(status, np.nan, np.float32)),
         "measured_slab": xr.full_like(status, number).where(status == MEASUREMENT_STATUS["measured"], 0),

@@ -18,6 +18,7 @@ def judge(
     slab_status: npt.NDArray[np.uint8],
     slab_flags: npt.NDArray[np.uint16],
     slab_reason: npt.NDArray[np.generic],
+    given: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16], npt.NDArray[np.generic]]:
     """Status, flags and reason of every measurement, (participant, region).
 
@@ -25,6 +26,7 @@ def judge(
     ----------
     numbers : (participant, region, number) float64, the fields of `Measurement` and whether the slab is bright at all
     slab_status, slab_flags, slab_reason : (participant, 1)
+    given : (participant, region), whether there is a mask, empty or not
     """
     names = (*Measurement._fields, "bright")
     column = dict(zip(names, np.moveaxis(numbers, -1, 0), strict=True))
@@ -34,10 +36,13 @@ def judge(
     repeated = slab_flags & SLAB_FLAGS["repeated_series"] > 0
     flags |= np.where(repeated, RESULT_FLAGS["repeated_series"], 0).astype(np.uint16)
 
+    flags |= np.where(given, 0, RESULT_FLAGS["no_mask"]).astype(np.uint16)
+
     told = slab_reason.astype(object)
     outside = flags & RESULT_FLAGS["outside_slab"] > 0
     cases: list[tuple[npt.NDArray[np.bool_], str, object]] = [
         (slab_status == SLAB_STATUS["withdrawn"], "not_attempted", "the participant has withdrawn"),
+        (~given, "not_attempted", "no mask was given"),
         (slab_status == SLAB_STATUS["absent"], "not_attempted", np.where(told == "", "the slab is absent", told)),
         (slab_status == SLAB_STATUS["unreadable"], "failed", np.where(told == "", "the slab is unreadable", told)),
         ((column["voxels"] == 0) & outside, "empty", "the mask lies outside the slices that were acquired"),

@@ -32,8 +32,8 @@ _WHOLE, _NOTHING = 0.9, 0.05
 
 
 def find_causes(outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray, mean: xr.DataArray, told: xr.Dataset,
-                *, withdrawn: xr.DataArray) -> xr.DataArray:  # fmt: skip
-    """A number of `QC_CAUSE` for every value that isn't ok. Lazy.
+                *, withdrawn: xr.DataArray, unasked: xr.DataArray) -> xr.DataArray:  # fmt: skip
+    """A number of `QC_CAUSE` for every value that isn't ok and was asked for. Lazy.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def find_causes(outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray
     centre : (participant, region) world z of the centre of mass, mm; NaN where there is none
     mean : (region) or (participant, region) where it lies on average, mm
     told : as `bmx.quality.evidence.gather` gives it
-    withdrawn : (participant, region) bool
+    withdrawn, unasked : (participant, region) bool; `unasked` where nobody drew a mask: that is no failure
     """
     lost = outcome != QC_OUTCOME["ok"]
     share = expected_share(outcome, flags, centre, mean, told)
@@ -50,7 +50,7 @@ def find_causes(outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray
     systemic = _everywhere(lost & (outcome != QC_OUTCOME["not_attempted"]), regions)
     spine = xr.DataArray([base_region(name) == "spine" for name in regions], dims="region")
     cases = [
-        (~lost, "none"),
+        (~lost | unasked, "none"),
         (withdrawn, "withdrawn"),
         (_has(flags, "irregular_source") | _has(flags, "physics_violated"), "data_structure"),
         (systemic, "skeletal_abnormality"),

@@ -82,11 +82,13 @@ def flag(
 
     flags = _flags(judged, told, smallest, away, furthest, limits)
     outcome = _outcome(judged, flags, limits)
-    # Of those who have withdrawn nothing was attempted, although their slab isn't absent.
-    withdrawn = (outcome == QC_OUTCOME["not_attempted"]) & ((judged["flags"] & RESULT_FLAGS["slab_absent"]) == 0)
+    # Of those who have withdrawn nothing was attempted, although their slab isn't absent and nobody left them out.
+    why = RESULT_FLAGS["slab_absent"] | RESULT_FLAGS["no_mask"]
+    withdrawn = (outcome == QC_OUTCOME["not_attempted"]) & ((judged["flags"] & why) == 0)
     cause = find_causes(
         outcome, flags, judged["centroid"].isel(world_axis=2),
         mine["qc_reference_centroid_mean"].isel(world_axis=2), told, withdrawn=withdrawn,
+        unasked=(judged["flags"] & RESULT_FLAGS["no_mask"]) > 0,
     )  # fmt: skip
     reason = write_reasons(judged, outcome, flags, smallest, away, furthest, told, limits)
     added = xr.Dataset(

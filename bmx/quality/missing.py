@@ -38,7 +38,8 @@ def missingness(
     Parameters
     ----------
     results : Dataset
-        From `bmx.qc.flag`, perhaps joined with phenotypes. Who has withdrawn is left out.
+        From `bmx.qc.flag`, perhaps joined with phenotypes. Who has withdrawn is left out, and in a region who has no
+        mask there that somebody would have to draw.
     phenotypes : Dataset, optional
         From `bmx.read_phenotypes`; participants who aren't in it are of group "unknown".
     by : names
@@ -62,14 +63,22 @@ def missingness(
     validate(flagged(results), "qc_outcome", "qc_cause")
     stays = ~(results["qc_cause"] == QC_CAUSE["withdrawn"]).any("region").compute()
     values = (~passed(results)).transpose("participant", "region").to_numpy()[stays.to_numpy()]
+    # Of whom nobody drew a mask, nothing is missing: they are of another study.
+    cause = results["qc_cause"].transpose("participant", "region").to_numpy()[stays.to_numpy()]
+    asked = ~(values & (cause == QC_CAUSE["none"]))
     regions = [str(name) for name in results.indexes["region"]]
     lost = pd.DataFrame(
-        np.column_stack([values.any(axis=1), values]),
+        np.column_stack([(values & asked).any(axis=1), values]),
         index=results.indexes["participant"][stays.to_numpy()],
         columns=[ANY, *regions],
     )
     groups = {name: _group(results, phenotypes, name).loc[lost.index] for name in by}
-    tables = [_one(lost[region], group, region) for region in (ANY, *regions) for group in groups.values()]
+    rows = dict(zip((ANY, *regions), [asked.any(axis=1), *asked.T], strict=True))
+    tables = [
+        _one(lost.loc[rows[region], region], group[rows[region]], region)
+        for region in (ANY, *regions)
+        for group in groups.values()
+    ]
     found = pd.concat(tables, ignore_index=True)
     tested = found.drop_duplicates(["region", "by"])["p"].dropna()
     found["p_holm"] = np.nan

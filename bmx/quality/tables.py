@@ -60,6 +60,8 @@ class Table3:
     """Participants: Both, Female, Male. The percentages of the first columns are of these."""
     withdrawn: int
     """Participants who have withdrawn; they are in no number."""
+    unasked: int = 0
+    """Values of participants of whom nobody drew a mask; they are in no row."""
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -92,6 +94,8 @@ class Table3:
         )
         if self.withdrawn:
             lines.append(f"{self.withdrawn} participants have withdrawn and are in no number.")
+        if self.unasked:
+            lines.append(f"{self.unasked} values have no mask that could have failed, and are in no row.")
         return "\n".join(lines)
 
 
@@ -116,6 +120,7 @@ def table3(results: xr.Dataset, *, phecode: xr.DataArray | None = None) -> Table
     validate(flagged(results), "qc_outcome", "qc_cause")
     held = results[["qc_outcome", "qc_cause", *(["sex"] if "sex" in results else [])]].compute()
     outcome, cause = (held[name].transpose("participant", "region").to_numpy() for name in ("qc_outcome", "qc_cause"))
+    unasked = (outcome != QC_OUTCOME["ok"]) & (cause == QC_CAUSE["none"])
     stays = ~(cause == QC_CAUSE["withdrawn"]).any(axis=1)
     groups = {"Both": stays}
     if "sex" in held:
@@ -124,7 +129,7 @@ def table3(results: xr.Dataset, *, phecode: xr.DataArray | None = None) -> Table
     rows = {}
     for column, region in enumerate(str(name) for name in results.indexes["region"]):
         for output, names in OUTPUTS.items():
-            here = np.isin(outcome[:, column], [QC_OUTCOME[name] for name in names])
+            here = np.isin(outcome[:, column], [QC_OUTCOME[name] for name in names]) & ~unasked[:, column]
             numbers = {name: _count(here & inside) for name, inside in groups.items()}
             numbers |= {
                 name: _count(here & stays & (cause[:, column] == QC_CAUSE[key])) for name, key in CAUSES.items()
@@ -135,7 +140,7 @@ def table3(results: xr.Dataset, *, phecode: xr.DataArray | None = None) -> Table
             rows[region, output] = numbers
     table = pd.DataFrame.from_dict(rows, orient="index").astype(int)
     table.index = pd.MultiIndex.from_tuples(list(rows), names=["region", "output"])
-    return Table3(table, {name: _count(inside) for name, inside in groups.items()}, _count(~stays))
+    return Table3(table, {name: _count(inside) for name, inside in groups.items()}, _count(~stays), _count(unasked))
 
 
 def counts(results: xr.Dataset) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from bmx.ingest.masks import read_masks
 from bmx.schema import validate
 from bmx.store.exporting import export
 from bmx.store.reading import open_store
+from bmx.variables import QC_CAUSE, QC_OUTCOME
 from tests.cohorts import make_store
 from tests.conftest import make_toy_cohort
 from tests.exams import affine, images
@@ -108,7 +109,29 @@ def test_read_masks__are_measured(tmp_path: Path, slabs: xr.DataTree) -> None:
     np.testing.assert_allclose(here["bmff"], (100 * fat / (fat + water)).mean(), rtol=1e-5)
     assert int(here["voxels"]) == 9000
     assert str(here["model"].values) == "manual"
-    assert results.sel(participant=1000001, region="spine")["reason"].item() == "the mask has no voxel"
+    others = results.drop_sel(participant=1000002).sel(region="spine")
+    assert others["reason"].to_numpy().tolist() == ["no mask was given"] * 2
+    assert others["volume"].isnull().all()
+
+
+def test_read_masks__of_some_leaves_the_others_out_of_all_failures(tmp_path: Path, slabs: xr.DataTree) -> None:
+    """Forty masks of a thousand people are no epidemic of bones that nobody finds."""
+    write_nifti(tmp_path / SPINE, box(), affine(2))
+    empty = tmp_path / SPINE.replace("1000002", "1000003")
+    write_nifti(empty, np.zeros_like(box()), affine(2))
+    judged = bmx.qc.flag(bmx.measure(slabs, masks=read_masks(tmp_path, slabs))).compute().sel(region=["spine"])
+    assert judged["qc_outcome"][:, 0].to_numpy().tolist() == [
+        QC_OUTCOME[name] for name in ("not_attempted", "ok", "empty")
+    ]  # fmt: skip
+    assert judged["qc_cause"][:, 0].to_numpy().tolist() == [
+        QC_CAUSE[name] for name in ("none", "none", "skeletal_abnormality")
+    ]  # fmt: skip
+    told = bmx.qc.table3(judged)
+    assert told.numbers.loc[("spine", "Empty"), "Both"] == 1
+    assert "1 values have no mask that could have failed" in str(told)
+    sexes = xr.Dataset({"sex": ("participant", np.array(["Female"] * 3, object))}, {"participant": judged.participant})
+    found = bmx.qc.missingness(judged, sexes, by=["sex"])
+    assert found[["n", "missing"]].to_numpy().tolist() == [[2, 1], [2, 1]]
 
 
 def test_read_masks__reads_back_what_export_wrote(tmp_path: Path, threads: Client, slabs: xr.DataTree) -> None:
