@@ -27,6 +27,8 @@ class Agreement(NamedTuple):
     """mL"""
     reference_volume: float
     """mL"""
+    apart: str = ""
+    """Why the two can't be compared, or not in all, though neither is empty: they lie in different slabs."""
 
     @property
     def volume_error(self) -> float:
@@ -53,6 +55,8 @@ class Agreement(NamedTuple):
     @property
     def reason(self) -> str:
         """Why a number is NaN; blank where none is."""
+        if self.apart:
+            return self.apart
         if self.volume and self.reference_volume:
             return ""
         if self.volume or self.reference_volume:
@@ -76,8 +80,32 @@ def compare_masks(mask: npt.NDArray[Any], reference: npt.NDArray[Any], spacing: 
     (0.889, 2.0, -0.08, -20)
     """
     voxel_ml = math.prod(spacing) / 1000
-    volumes = (float(np.count_nonzero(one)) * voxel_ml for one in (mask, reference))
-    return Agreement(dice(mask, reference), hausdorff95(mask, reference, spacing), *volumes)
+    volume, expected = (float(np.count_nonzero(one)) * voxel_ml for one in (mask, reference))
+    return Agreement(dice(mask, reference), hausdorff95(mask, reference, spacing), volume, expected)
+
+
+def together(one: Agreement, other: Agreement) -> Agreement:
+    """A mask and its reference that lie on two grids, in parts: neighbouring slabs.
+
+    Volumes and what they have in common are added; the distance is the larger of the two, and NaN where a part has
+    no counterpart on its own grid.
+
+    Examples
+    --------
+    >>> nothing = Agreement(float("nan"), float("nan"), 0.0, 0.0)
+    >>> together(nothing, Agreement(0.8, 2.0, 5.0, 5.0))
+    Agreement(dice=0.8, hausdorff95=2.0, volume=5.0, reference_volume=5.0, apart='')
+    >>> together(Agreement(1.0, 0.0, 3.0, 3.0), Agreement(0.0, float("nan"), 2.0, 0.0))
+    Agreement(dice=0.75, hausdorff95=nan, volume=5.0, reference_volume=3.0, apart='parts lie in different slabs')
+    """
+    sums = [part.volume + part.reference_volume for part in (one, other)]
+    if not all(sums):
+        return one if sums[0] else other
+    common = sum(part.dice * volume / 2 for part, volume in zip((one, other), sums, strict=True))
+    distance = float(np.maximum(one.hausdorff95, other.hausdorff95))
+    volume, reference = one.volume + other.volume, one.reference_volume + other.reference_volume
+    apart = "parts lie in different slabs" if volume and reference and math.isnan(distance) else ""
+    return Agreement(2 * common / sum(sums), distance, volume, reference, apart)
 
 
 class Spread(NamedTuple):

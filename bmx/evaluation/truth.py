@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bmx.core.overlap import dice
 from bmx.errors import SchemaError
-from bmx.evaluation.mask_trees import GRID, shared_masks
+from bmx.evaluation.mask_trees import GRID, shared_masks, stray_masks, voxel_ml
 from bmx.schema import validate
+from bmx.types import Mask
 
 
 def compare_to_truth(results: xr.Dataset, truth: xr.Dataset) -> pd.DataFrame:
@@ -80,12 +81,13 @@ def dice_per_participant(masks: xr.DataTree, reference: xr.DataTree) -> xr.DataA
     ----------
     masks, reference : DataTree
         Children `slab_*` with `mask (participant, region, z, y, x)`; participants and regions that only
-        one of the two has are left out.
+        one of the two has are left out. A region that stands in several slabs is compared in all of them together.
 
     Returns
     -------
     DataArray
-        `participant × region`, 0 to 1; NaN where both masks are empty.
+        `participant × region`, 0 to 1; NaN where both masks are empty, and where one lies only in a slab in which the
+        other tree doesn't have the region.
 
     Raises
     ------
@@ -93,18 +95,32 @@ def dice_per_participant(masks: xr.DataTree, reference: xr.DataTree) -> xr.DataA
         If `mask` is missing or wrong in either, or they share no participant or region, or lie on
         different grids.
     """
-    parts = [_dice(drawn, true) for _, drawn, true in shared_masks(masks, reference)]
-    return (
-        xr.concat(parts, dim="region", join="exact")
-        .rename("dice")
-        .assign_attrs(units="1", long_name="Dice coefficient")
-    )
+    parts = [(name, _counts(drawn, true)) for name, drawn, true in shared_masks(masks, reference)]
+    regions = list(dict.fromkeys(one for _, part in parts for one in part.indexes["region"]))
+    # In mL, not voxels: slices of neighbouring slabs differ in thickness.
+    alike = [voxel_ml(name) * part.reindex(region=regions, fill_value=0) for name, part in parts]
+    common, volume, expected = xr.concat(alike, dim="slab", join="exact").sum("slab").transpose("count", ...)
+    total = volume + expected
+    found = 2 * common / total.where(total > 0)
+    for own, strays in ((volume, stray_masks(masks, reference)), (expected, stray_masks(reference, masks))):
+        for _, stray in strays:
+            elsewhere = (stray != 0).any(GRID).reindex_like(found, fill_value=False)
+            found = found.where((own > 0) | ~elsewhere)
+    named: xr.DataArray = found.rename("dice").assign_attrs(units="1", long_name="Dice coefficient")
+    return named
 
 
-def _dice(drawn: xr.DataArray, true: xr.DataArray) -> xr.DataArray:
+def _counts(drawn: xr.DataArray, true: xr.DataArray) -> xr.DataArray:
     whole = dict.fromkeys(GRID, -1)
     found: xr.DataArray = xr.apply_ufunc(
-        dice, drawn.chunk(whole), true.chunk(whole), input_core_dims=[GRID, GRID],
+        _count, drawn.chunk(whole), true.chunk(whole), input_core_dims=[GRID, GRID], output_core_dims=[("count",)],
         vectorize=True, dask="parallelized", output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"count": 3}},
     )  # fmt: skip
     return found
+
+
+def _count(mask: Mask, reference: Mask) -> npt.NDArray[np.float64]:
+    """Voxels in both, in the mask, in the reference."""
+    inside, expected = mask.astype(np.bool_), reference.astype(np.bool_)
+    return np.array([np.count_nonzero(one) for one in (inside & expected, inside, expected)], np.float64)

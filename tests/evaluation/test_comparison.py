@@ -116,6 +116,76 @@ def test_evaluate__compares_trees_by_participant_and_region(toy_cohort: Callable
     assert set(bmx.evaluate(other, masks, region="spine")["region"]) == {"spine"}
 
 
+def across_slabs(masks: xr.DataTree) -> xr.DataTree:
+    """The same masks as a search beside the slabs leaves them: every femoral region stands in slabs 4 and 5."""
+    nodes = {name: node.to_dataset(inherit=False).compute() for name, node in masks.children.items()}
+    nodes |= {"/": masks.to_dataset(inherit=False)}
+    femur = [*nodes["slab_4"]["region"].values, *nodes["slab_5"]["region"].values]
+    for name in ("slab_4", "slab_5"):
+        nodes[name] = nodes[name].reindex(region=femur, fill_value=0)
+    return xr.DataTree.from_dict(nodes)
+
+
+def move_down(masks: xr.DataTree, row: int, region: str) -> None:
+    """Lay a participant's box into slab 5 instead of slab 4."""
+    above, below = (masks[name]["mask"].sel(region=region) for name in ("slab_4", "slab_5"))
+    above[row] = 0
+    below[row, 1:5, 1:6, 4:9] = 1
+
+
+def test_evaluate__takes_a_region_of_several_slabs_as_one_case(toy_cohort: Callable) -> None:
+    """The masks of a run hold each femoral region in slab 4 and in slab 5, empty in one of them."""
+    _, masks = toy_cohort(participants=2)
+    everywhere = across_slabs(masks)
+    move_down(everywhere, 0, "total_hip")
+    cases = bmx.evaluate(everywhere, everywhere)
+    assert len(cases) == 2 * 4
+    assert (cases["dice"] == 1).all()
+    assert (cases["reason"] == "").all()
+    known = {4: SLABS[4].slice_mm, 5: SLABS[5].slice_mm}
+    hips = cases[cases["region"] == "total_hip"]["volume_ml"].to_numpy()
+    np.testing.assert_allclose(hips, [100 * known[slab] * PIXEL_MM**2 / 1000 for slab in (5, 4)])
+
+
+def test_evaluate__adds_what_lies_in_two_slabs(toy_cohort: Callable) -> None:
+    """By volume; a distance needs both on one grid."""
+    _, masks = toy_cohort(participants=2)
+    reference, moved = across_slabs(masks), across_slabs(masks)
+    for row in (0, 1):
+        move_down(moved, row, "total_hip")
+    moved["slab_4"]["mask"][1] = reference["slab_4"]["mask"][1]  # drawn twice
+    hips = bmx.evaluate(moved, reference, region="total_hip")
+    thick, thin = SLABS[4].slice_mm, SLABS[5].slice_mm
+    np.testing.assert_allclose(hips["dice"], [0, 2 * thick / (2 * thick + thin)])
+    assert hips["hausdorff95_mm"].isna().all()
+    assert set(hips["reason"]) == {"parts lie in different slabs"}
+
+
+def test_evaluate__says_that_a_mask_lies_where_the_reference_has_none(toy_cohort: Callable) -> None:
+    """The truth has each region in its own slab alone: a hip drawn beside it is neither empty nor wrong."""
+    _, masks = toy_cohort(participants=2)
+    moved = across_slabs(masks)
+    move_down(moved, 0, "total_hip")
+    for pair, who, other in ((moved, masks), "the mask", "the reference lacks"), ((masks, moved), "the reference", ""):
+        hips = bmx.evaluate(*pair, region="total_hip")
+        assert hips["dice"].isna().tolist() == [True, False]
+        assert hips["dice"][1] == 1
+        assert hips["reason"][0].startswith(f"{who} lies in slab_5, where {other}")
+        assert hips["reason"][1] == ""
+        assert (hips[["volume_ml", "reference_ml"]] > 0).all(axis=None)
+
+
+def test_evaluate__logs_who_is_in_one_tree_alone(toy_cohort: Callable, caplog: pytest.LogCaptureFixture) -> None:
+    """As for files."""
+    _, masks = toy_cohort(participants=3)
+    with caplog.at_level(logging.WARNING):
+        cases = bmx.evaluate(masks, masks.isel(participant=[1]), region="spine")
+    assert len(cases) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 masks of the first tree have no counterpart and are left out: 1000000_spine, 1000002_spine"
+    ]
+
+
 def write_store(path: Path, lengths: dict[int, int]) -> Path:
     """A store as a run writes it: boxes in the diaphysis of participants."""
     drawn = np.zeros((len(lengths), 1, *SLABS[5].stored_shape), np.uint8)

@@ -9,6 +9,7 @@ import xarray as xr
 from bmx.errors import SchemaError
 from bmx.evaluation import compare_to_truth, dice_per_participant
 from bmx.measurement import measure
+from tests.evaluation.test_comparison import across_slabs, move_down
 
 
 def bmff(values: list[list[float]], *, first: int = 0, regions: tuple[str, ...] = ("spine", "total_hip")) -> xr.Dataset:
@@ -68,6 +69,21 @@ def test_dice_per_participant__is_lazy_and_right(toy_cohort: Callable, max_compu
     head = found.sel(region="femoral_head").values
     np.testing.assert_allclose(head, [0, 2 * 50 / 150, 1])
     assert (found.drop_sel(region="femoral_head") == 1).all()
+
+
+def test_dice_per_participant__has_each_region_once(toy_cohort: Callable, max_computes: Callable) -> None:
+    """The masks of a run hold each femoral region in slab 4 and in slab 5, empty in one of them."""
+    _, masks = toy_cohort(participants=2)
+    everywhere = across_slabs(masks)
+    move_down(everywhere, 0, "total_hip")
+    with max_computes(0):
+        found = dice_per_participant(everywhere.chunk(participant=1), everywhere.chunk(participant=1))
+    assert list(found["region"].values) == ["spine", "femoral_head", "total_hip", "femoral_diaphysis"]
+    assert (found == 1).all()
+    # The other has the hip in slab 4 alone: nothing to compare with.
+    for pair in (everywhere, masks), (masks, everywhere):
+        hip = dice_per_participant(*pair).sel(region="total_hip").values
+        np.testing.assert_array_equal(hip, [np.nan, 1])
 
 
 def test_dice_per_participant__takes_what_both_have(toy_cohort: Callable) -> None:
