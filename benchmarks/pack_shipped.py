@@ -18,10 +18,10 @@ from pathlib import Path
 from bmx.models.cards import ModelCard
 from bmx.models.weights import load_weights, save_weights
 from bmx.nn.build import build
-from bmx.regions import get_region
+from bmx.regions import get_region, region_spacing
 from bmx.simulation.examples import UNUSUAL, SimulatedExamples
 from bmx.training.describing import held_out_entries
-from bmx.training.held_out import region_spacing, score
+from bmx.training.held_out import score
 
 LOSS = 0.002
 
@@ -31,15 +31,16 @@ def pack_one(folder: Path, into: Path) -> tuple[float, float]:
     card = ModelCard.read(folder)
     region = get_region(card.region)
     network = build(card.architecture, region, card.sizes)
-    load_weights(folder, network, card.weights_digest)
+    seen = {"region": card.region, "contrast": card.input}
+    load_weights(folder, network, card.weights_digest, **seen)
     told = re.search(r"seed (\d+)", card.training_data)
     assert told is not None, "a card of `bmx train --simulate` says its seed"
     examples = [*SimulatedExamples(region, int(card.held_out["n"]), int(told[1]) + 1, card.input, UNUSUAL)]
     before = score(network.eval(), examples, region_spacing(region))
     target = into / card.region
     target.mkdir(parents=True, exist_ok=True)
-    digest = save_weights(target, network, packed=True)
-    load_weights(target, network, digest)
+    digest = save_weights(target, network, **seen, packed=True)
+    load_weights(target, network, digest, **seen)
     after = score(network.eval(), examples, region_spacing(region))
     sure = float(after.cases["confidence"].median())
     replace(

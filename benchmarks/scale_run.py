@@ -19,11 +19,11 @@ import zarr
 from distributed import Client, LocalCluster
 
 import bmx
-from bmx.models.cards import ModelCard
+from bmx.models.cards import ORIENTATION, ModelCard
 from bmx.models.weights import save_weights
 from bmx.nn.build import build
 from bmx.partitions.progress import status
-from bmx.regions import get_region
+from bmx.regions import get_region, region_spacing
 from bmx.store.layout import consolidate
 from bmx.store.slabs import column_names, create_store, write_columns
 from bmx.variables import SLAB_STATUS
@@ -82,10 +82,11 @@ def make_model(folder: Path) -> Path:
     where = folder / REGION
     where.mkdir(parents=True)
     ModelCard(
-        region=REGION, architecture="unet", sizes=SIZES, input="fat+water", spacing=(4.5, 2.2, 2.2),
-        orientation="z Superior, y Posterior, x Left", normalisation="", training_data="none: random weights",
+        region=REGION, architecture="unet", sizes=SIZES, input="fat+water",
+        spacing=region_spacing(get_region(REGION)), orientation=ORIENTATION, normalisation="",
+        training_data="none: random weights",
         training_steps=0, simulated=True, held_out={}, reference={}, intended_use="a benchmark", licence="BSD-3-Clause",
-        weights_digest=save_weights(where, network),
+        weights_digest=save_weights(where, network, region=REGION, contrast="fat+water"),
     ).write(where)  # fmt: skip
     return folder
 

@@ -36,10 +36,10 @@ from bmx.core.agreement import compare_masks, spread
 from bmx.models.own import best_device
 from bmx.nn.build import ARCHITECTURES, SIZES, build
 from bmx.nn.network import Network
-from bmx.regions import REGIONS, get_region
+from bmx.regions import REGIONS, get_region, region_spacing
 from bmx.simulation.examples import UNUSUAL, SimulatedExamples
 from bmx.training.examples import Examples
-from bmx.training.held_out import region_spacing, score
+from bmx.training.held_out import score
 from bmx.training.options import TrainingOptions
 from bmx.training.step import train_step
 

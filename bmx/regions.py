@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bmx.acquisition import PIXEL_MM, SLABS
 from bmx.errors import did_you_mean
 
 
@@ -88,6 +89,11 @@ def get_site(name: str) -> Region:
     if region.site != name:
         raise ValueError(f"{name} has no model of its own: the one of {region.site} draws it, in the mirrored image")
     return region
+
+
+def region_spacing(region: Region) -> tuple[float, float, float]:
+    """Voxels on which a region's network works: z, y, x, mm."""
+    return (SLABS[region.slab].slice_mm, PIXEL_MM, PIXEL_MM)
 
 
 def regions_of_slab(slab: int) -> tuple[Region, ...]:

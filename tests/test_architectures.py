@@ -49,11 +49,12 @@ def let_it_draw(folder: Path) -> None:
     """Take back the opinion that few voxels are foreground, which three steps don't change."""
     card = ModelCard.read(folder)
     network = build(card.architecture, get_region(card.region), card.sizes)
-    load_weights(folder, network, card.weights_digest)
+    load_weights(folder, network, card.weights_digest, region=card.region, contrast=card.input)
     for part in network.modules():
         if isinstance(part, (UNet, Decoder)):
             torch.nn.init.zeros_(part.head.bias)
-    dataclasses.replace(card, weights_digest=save_weights(folder, network)).write(folder)
+    digest = save_weights(folder, network, region=card.region, contrast=card.input)
+    dataclasses.replace(card, weights_digest=digest).write(folder)
 
 
 @every_architecture

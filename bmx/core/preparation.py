@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast, get_args
 
 import numpy as np
 from scipy import ndimage
 
+from bmx.errors import did_you_mean
 from bmx.types import FloatVolume, IntVolume
 
 InputContrast = Literal["fat+water", "fat"]
@@ -27,6 +28,21 @@ class Prepared(NamedTuple):
     """What was cut from the slab."""
 
 
+def get_contrast(name: str) -> InputContrast:
+    """Give the contrast called `name`, or say which there are.
+
+    Examples
+    --------
+    >>> get_contrast("F+W")
+    Traceback (most recent call last):
+    ...
+    ValueError: no network input is called 'F+W'; expected one of fat+water, fat
+    """
+    if name not in get_args(InputContrast):
+        raise ValueError(f"no network input is called {name!r}; {did_you_mean(str(name), get_args(InputContrast))}")
+    return cast("InputContrast", name)
+
+
 def prepare(fat: IntVolume, water: IntVolume, contrast: InputContrast = "fat+water") -> Prepared:
     """Cut a slab to the body and scale it.
 
@@ -37,6 +53,11 @@ def prepare(fat: IntVolume, water: IntVolume, contrast: InputContrast = "fat+wat
     ----------
     fat, water : (z, y, x) uint16, arbitrary scanner units, acquired slices only
 
+    Raises
+    ------
+    ValueError
+        If there is no such contrast.
+
     Examples
     --------
     >>> fat = np.zeros((4, 60, 80), np.uint16)
@@ -45,12 +66,13 @@ def prepare(fat: IntVolume, water: IntVolume, contrast: InputContrast = "fat+wat
     >>> prepared.volume.shape, float(prepared.volume.max())
     ((4, 28, 36), 1.0)
     """
+    seen_by_network = get_contrast(contrast)
     total = fat.astype(np.float32) + water.astype(np.float32)
     level = bright_level(total)
     if level == 0:
         return Prepared(np.zeros(total.shape, np.float32), (slice(None), slice(None), slice(None)))
     box = body_box(total > BODY_THRESHOLD * level)
-    seen = total[box] if contrast == "fat+water" else fat[box].astype(np.float32)
+    seen = total[box] if seen_by_network == "fat+water" else fat[box].astype(np.float32)
     return Prepared(seen / np.float32(level), box)
 
 

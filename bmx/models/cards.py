@@ -9,10 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bmx.core.preparation import InputContrast
+from bmx.core.preparation import InputContrast, get_contrast
 from bmx.errors import ModelError
+from bmx.regions import get_site, region_spacing
 
 CARD = "model.json"
+
+ORIENTATION = "z Superior, y Posterior, x Left"
+"""Directions in which the axes of every volume grow that a network of ours sees."""
+
+_SAME_MM = 0.01
+"""By how much a voxel's edge on a card may be rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class ModelCard:
     spacing: tuple[float, float, float]
     """(z, y, x) millimetres of the voxels it was trained on."""
     orientation: str
-    """Directions in which z, y and x grow."""
+    """`ORIENTATION`."""
     normalisation: str
     training_data: str
     training_steps: int
@@ -53,7 +60,7 @@ class ModelCard:
 
     @classmethod
     def read(cls, folder: Path) -> ModelCard:
-        """Read `model.json`; a missing or unknown entry is one clear error."""
+        """Read `model.json`; a missing or unknown entry, or one that bmx can't heed, is one clear error."""
         path = folder / CARD
         if not path.is_file():
             raise ModelError(f"{folder} is not a model directory: expected {CARD} and weights.safetensors in it")
@@ -61,11 +68,50 @@ class ModelCard:
             entries = json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as exc:
             raise ModelError(f"{path} is not valid JSON ({exc}); copy the model directory again") from exc
+        if not isinstance(entries, dict):
+            raise ModelError(
+                f"{path} holds a {type(entries).__name__}, expected an object; copy the model directory again"
+            )
         names = {one.name for one in dataclasses.fields(cls)}
         needed = names - {"examples"}  # models from before bmx wrote it are still read
         if missing := sorted(needed - set(entries)):
             raise ModelError(f"{path} lacks {', '.join(missing)}; a model card has {', '.join(sorted(names))}")
         if unknown := sorted(set(entries) - names):
             raise ModelError(f"{path} has unknown entries {', '.join(unknown)}; was it written by a newer bmx?")
+        _check(path, entries)
         entries["spacing"] = tuple(entries["spacing"])
         return cls(**entries)
+
+
+def _check(path: Path, entries: Mapping[str, Any]) -> None:
+    """Whether the card describes something that bmx would show the network as it is used to.
+
+    A wrong input, region or voxel size would not fail: it would draw wrong masks.
+    """
+    try:
+        region = get_site(entries["region"])
+        get_contrast(entries["input"])
+    except (ValueError, TypeError) as exc:
+        raise ModelError(
+            f"the card {path} can't be used: {exc}; correct it, or copy the model directory again"
+        ) from exc
+    wanted = region_spacing(region)
+    alike = isinstance(entries["spacing"], list) and len(entries["spacing"]) == len(wanted)
+    for name, fits, expected in (
+        ("simulated", isinstance(entries["simulated"], bool), "true or false"),
+        ("orientation", entries["orientation"] == ORIENTATION, repr(ORIENTATION)),
+        (
+            "spacing",
+            alike and all(_near(one, edge) for one, edge in zip(entries["spacing"], wanted, strict=True)),
+            f"{list(wanted)}, the voxels (z, y, x, mm) of {region.name}",
+        ),
+    ):
+        if not fits:
+            raise ModelError(
+                f"the card {path} has {name} {entries[name]!r}, expected {expected}; "
+                "train on these, or correct the card if it is mistaken"
+            )
+
+
+def _near(found: object, edge: float) -> bool:
+    return isinstance(found, int | float) and abs(found - edge) < _SAME_MM

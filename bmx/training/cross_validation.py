@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bmx.core.preparation import InputContrast
-from bmx.regions import get_site
+from bmx.regions import get_site, region_spacing
 from bmx.training.examples import Examples, Part, names
-from bmx.training.held_out import HeldOut, region_spacing, score, together
+from bmx.training.held_out import HeldOut, score, together
 from bmx.training.learning import train
 from bmx.training.options import TrainingOptions
 from bmx.training.splits import fold_splits

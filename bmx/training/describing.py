@@ -11,11 +11,11 @@ import numpy as np
 
 from bmx.core.agreement import IDEAL, spread
 from bmx.core.preparation import InputContrast
-from bmx.models.cards import ModelCard
-from bmx.regions import Region
+from bmx.models.cards import ORIENTATION, ModelCard
+from bmx.regions import Region, region_spacing
 from bmx.training.checkpoints import Progress
 from bmx.training.examples import Examples, names
-from bmx.training.held_out import HeldOut, region_spacing
+from bmx.training.held_out import HeldOut
 from bmx.training.options import TrainingOptions
 
 SPLITS = "splits.csv"
@@ -63,7 +63,7 @@ def describe(
         sizes=dict(options.sizes or {}),
         input=contrast,
         spacing=spacing,
-        orientation="z Superior, y Posterior, x Left",
+        orientation=ORIENTATION,
         normalisation="98th percentile of tissue = 1, cut to the body (bmx.core.preparation)",
         training_data=training_data,
         training_steps=progress.best_step or progress.step,

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bmx.acquisition import PIXEL_MM, SLABS
 from bmx.core.agreement import IDEAL, Agreement, compare_masks, spread
 from bmx.core.overlap import dice, expected_dice
 from bmx.nn.network import Network
@@ -60,11 +59,6 @@ class HeldOut:
         self.cases.to_csv(folder / REPORT, index=False, float_format="%.5g", lineterminator="\n")
         self.summary().to_csv(folder / SUMMARY, float_format="%.5g", lineterminator="\n")
         draw_worst(folder / WORST_PICTURE, self.worst, self.spacing, region)
-
-
-def region_spacing(region: Region) -> Spacing:
-    """Voxels on which a region's network works: z, y, x, mm."""
-    return (SLABS[region.slab].slice_mm, PIXEL_MM, PIXEL_MM)
 
 
 def score(network: Network, examples: Examples, spacing: Spacing) -> HeldOut:

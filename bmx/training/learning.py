@@ -11,19 +11,19 @@ from pathlib import Path
 
 import torch
 
-from bmx.core.preparation import InputContrast
+from bmx.core.preparation import InputContrast, get_contrast
 from bmx.errors import ModelError
 from bmx.models.cards import ModelCard
 from bmx.models.own import Model, best_device
 from bmx.models.weights import load_weights, save_weights
 from bmx.nn.build import SIZES, build
 from bmx.nn.network import Network
-from bmx.regions import Region, get_site
+from bmx.regions import Region, get_site, region_spacing
 from bmx.training.checkpoints import Progress, resume, write_checkpoint
 from bmx.training.curves import Curve, draw_curve
 from bmx.training.describing import Parts, describe, write_splits
 from bmx.training.examples import Example, Examples, names
-from bmx.training.held_out import HeldOut, mean_dice, region_spacing, score
+from bmx.training.held_out import HeldOut, mean_dice, score
 from bmx.training.options import TrainingOptions
 from bmx.training.step import train_step
 
@@ -69,11 +69,14 @@ def train(
 
     Raises
     ------
+    ValueError
+        If there is no such region or contrast.
     ModelError
         If there are too few examples, patience without a validation part, nothing to score, the loss is no longer
         finite, or `out` holds the checkpoint of a training with other options.
     """
     options = options or TrainingOptions()
+    get_contrast(contrast)
     _check_numbers(examples, held_out, validation, options)
     if options.sizes is None and options.architecture in SIZES:
         options = replace(options, sizes=SIZES[options.architecture])
@@ -89,8 +92,8 @@ def train(
     parts: Parts = {"training": examples, "validation": validation, "held_out": held_out}
     write_splits(folder, parts)
     # What is scored is what lies on disk: weights of half precision.
-    digest = save_weights(folder, network)
-    load_weights(folder, network, digest)
+    digest = save_weights(folder, network, region=region, contrast=contrast)
+    load_weights(folder, network, digest, region=region, contrast=contrast)
     scores = score(network.eval(), held_out, region_spacing(which))
     _check_scores(scores, which)
     scores.write(folder, which)
@@ -140,7 +143,7 @@ def _begin(region: Region, options: TrainingOptions) -> Network:
             raise ModelError(
                 f"{folder} is a model of {card.region}, expected {region.name}; start from a model of {region.name}"
             )
-        load_weights(folder, network, card.weights_digest)
+        load_weights(folder, network, card.weights_digest, region=card.region, contrast=card.input)
     return network
 
 

@@ -14,10 +14,9 @@ from bmx.core.geometry import voxel_size
 from bmx.core.preparation import InputContrast, prepare
 from bmx.core.regrid import regrid, regrid_mask
 from bmx.errors import SourceError
-from bmx.regions import Region, get_site
+from bmx.regions import Region, get_site, region_spacing
 from bmx.sources.header import SIMULATED_COMMENT
 from bmx.training.examples import Example
-from bmx.training.held_out import region_spacing
 from bmx.training.nifti_pairs import Drawn, Pair, find_pairs, read_pair
 from bmx.types import Mask
 

@@ -87,6 +87,40 @@ def test_read__a_card_without_an_entry_names_it(tmp_path: Path) -> None:
         load_models(folder, regions=("spine",))
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"input": "F+W"}, r"no network input is called 'F\+W'; expected one of fat\+water, fat"),
+        ({"region": "banana"}, "no region is called 'banana'; expected one of spine"),
+        ({"region": "total_hip_right"}, "total_hip_right has no model of its own"),
+        ({"region": ["spine"]}, "can't be used"),
+        ({"simulated": "no"}, "simulated 'no', expected true or false"),
+        ({"spacing": 3}, r"spacing 3, expected \[4.5, 2.232143, 2.232143\], the voxels"),
+        ({"spacing": [3.5, 2.232143, 2.232143]}, r"spacing \[3.5, .* of spine; train on these"),
+        ({"spacing": [4.5, 2.232143]}, r"spacing \[4.5, 2.232143\], expected"),
+        (
+            {"orientation": "z Inferior, y Posterior, x Left"},
+            "orientation .* expected 'z Superior, y Posterior, x Left'",
+        ),
+    ],
+)
+def test_read__a_card_that_can_t_be_heeded_is_refused(tmp_path: Path, entry: dict[str, object], message: str) -> None:
+    """Each would draw wrong masks, or draw in images of people, without a word."""
+    folder = write_model(tmp_path / "one", "spine")
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(card | entry))
+    with pytest.raises(ModelError, match=message):
+        load_models(folder, regions=("spine",))
+
+
+def test_read__what_is_no_card_is_refused(tmp_path: Path) -> None:
+    """Valid JSON, but of something else."""
+    folder = write_model(tmp_path / "one", "spine")
+    (folder / "model.json").write_text("[1]")
+    with pytest.raises(ModelError, match="holds a list, expected an object"):
+        load_models(folder, regions=("spine",))
+
+
 @pytest.mark.parametrize("region", REGIONS)
 def test_load_models__the_shipped_weights_say_that_they_are_not_for_people(region: str) -> None:
     model = load_models("simulated", regions=(region,))[region]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from bmx.models.packing import pack, unpack
 from bmx.models.weights import WEIGHTS, load_weights, save_weights
 from bmx.nn.build import SIZES, build
 from bmx.regions import get_region
+
+HEAD: dict[str, Any] = {"region": "femoral_head", "contrast": "fat+water"}
 
 
 def test_pack__rounds_each_channel_by_its_own_scale() -> None:
@@ -38,11 +41,11 @@ def test_save_weights__packed_is_half_as_large_and_draws_alike(tmp_path: Path, a
     torch.manual_seed(1)
     region = get_region("femoral_head")
     one, other = (build(architecture, region, SIZES[architecture]).eval() for _ in range(2))
-    save_weights(tmp_path, one)
+    save_weights(tmp_path, one, **HEAD)
     size = (tmp_path / WEIGHTS).stat().st_size
-    digest = save_weights(tmp_path, one, packed=True)
+    digest = save_weights(tmp_path, one, **HEAD, packed=True)
     assert (tmp_path / WEIGHTS).stat().st_size < 0.55 * size
-    load_weights(tmp_path, other, digest)
+    load_weights(tmp_path, other, digest, **HEAD)
     for name, weight in one.state_dict().items():
         scale = weight.abs().max().clamp_min(1e-6)
         assert ((other.state_dict()[name] - weight).abs() <= 0.006 * scale).all()
@@ -50,6 +53,29 @@ def test_save_weights__packed_is_half_as_large_and_draws_alike(tmp_path: Path, a
 
 def test_load_weights__refuses_packed_weights_of_another_network(tmp_path: Path) -> None:
     region = get_region("femoral_head")
-    digest = save_weights(tmp_path, build("unet", region, SIZES["unet"]), packed=True)
+    digest = save_weights(tmp_path, build("unet", region, SIZES["unet"]), **HEAD, packed=True)
     with pytest.raises(ModelError, match="does not fit the architecture on its card"):
-        load_weights(tmp_path, build("roi_cascade", region, SIZES["roi_cascade"]), digest)
+        load_weights(tmp_path, build("roi_cascade", region, SIZES["roi_cascade"]), digest, **HEAD)
+
+
+def test_save_weights__of_equal_networks_gives_equal_files(tmp_path: Path) -> None:
+    """What the file says of itself must not touch the digest: results carry it."""
+    network = build("unet", get_region("femoral_head"), SIZES["unet"])
+    assert len({save_weights(tmp_path, network, **HEAD) for _ in range(5)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"region": "total_hip"}, "holds weights of region 'femoral_head', and its card says 'total_hip'"),
+        ({"contrast": "fat"}, r"holds weights of input 'fat\+water', and its card says 'fat'"),
+    ],
+)
+def test_load_weights__refuses_weights_that_see_or_draw_something_else(
+    tmp_path: Path, other: dict[str, str], message: str
+) -> None:
+    """Networks of all regions and contrasts are alike in shape: nothing else would notice."""
+    network = build("unet", get_region("femoral_head"), SIZES["unet"])
+    digest = save_weights(tmp_path, network, **HEAD)
+    with pytest.raises(ModelError, match=message):
+        load_weights(tmp_path, network, digest, **(HEAD | other))

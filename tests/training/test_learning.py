@@ -102,6 +102,14 @@ def test_train__refuses_patience_without_a_validation_part(tmp_path: Path) -> No
         train_boxes(tmp_path, 2, patience=2)
 
 
+def test_train__refuses_a_contrast_that_it_doesn_t_know(tmp_path: Path) -> None:
+    """Before it learns, not when it writes a card that can't be read."""
+    data = {"examples": bright_boxes(2, 1), "held_out": bright_boxes(1, 2), "simulated": True, "training_data": ""}
+    with pytest.raises(ValueError, match="no network input is called 'F'"):
+        train("femoral_head", tmp_path, contrast="F", **data)  # type: ignore[arg-type]
+    assert not [*tmp_path.iterdir()]
+
+
 def test_train__refuses_to_go_on_with_other_data(tmp_path: Path) -> None:
     """Half learned from these cases and half from those is no training that anybody could describe."""
     options = TrainingOptions(steps=1, sizes=SIZES)
