@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from numbers import Integral
+from typing import Any, Literal, get_args
 
 from bmx.errors import did_you_mean
 from bmx.regions import REGIONS
@@ -20,6 +22,11 @@ class Recipe:
     """How fat fractions are computed and a mask is trimmed before they are summarised.
 
     A recipe of your own is `dataclasses.replace(get_recipe("mask_aware"), name="mine", width=2)`.
+
+    Raises
+    ------
+    ValueError
+        If a value is none that it can have, or a region isn't one of the paper's: it would have no effect.
     """
 
     name: str
@@ -28,9 +35,9 @@ class Recipe:
     """Of fat and water, before their ratio. `inside`: mean over the voxels of a box that are measured, too, so that
     nothing is averaged across the border; `neighbours`: mean over all voxels of the box; `gaussian_in_plane`."""
     width: float = 0
-    """Radius of the box, or sigma of the Gaussian, in voxels."""
+    """Radius of the box, a whole number, or sigma of the Gaussian, in voxels."""
     erosion: Mapping[str, int] = field(default_factory=lambda: dict(_PAPER_EROSION))
-    """Layers taken off the mask in plane, in voxels, by region."""
+    """Layers taken off the mask in plane, in voxels, by region; the paper's of regions that aren't named."""
     low_signal: float = 0
     """A voxel whose F + W lies below this share of the slab's bright level (its fatty tissue) has no fat fraction."""
     low_signal_noise: float = 0
@@ -42,6 +49,27 @@ class Recipe:
     """Of these regions, only so many slices in the middle of the mask are measured."""
     missing_is_zero: bool = False
     """Whether a voxel without a fat fraction enters the statistics as 0 %, rather than not at all."""
+
+    def __post_init__(self) -> None:
+        if self.smoothing not in get_args(Smoothing):
+            raise ValueError(
+                f"no smoothing is called {self.smoothing!r}; {did_you_mean(str(self.smoothing), get_args(Smoothing))}"
+            )
+        whole = self.smoothing == "gaussian_in_plane" or self.width % 1 == 0
+        if not (whole and math.isfinite(self.width) and self.width >= 0):
+            raise ValueError(
+                f"the width of the smoothing {self.smoothing} is {self.width}; expected 0 or more voxels, "
+                "and a whole number unless it is gaussian_in_plane"
+            )
+        for name, by_region, least in (("erosion", self.erosion, 0), ("longest", self.longest, 1)):
+            for region, voxels in by_region.items():
+                if region not in REGIONS:
+                    raise ValueError(
+                        f"{name} names {region!r}, no region of the paper; {did_you_mean(region, REGIONS)}"
+                    )
+                _check_whole(f"{name} of {region}", voxels, least=least)
+        _check_whole("end_slices", self.end_slices, least=0)
+        object.__setattr__(self, "erosion", _PAPER_EROSION | dict(self.erosion))
 
     @property
     def reach(self) -> int:
@@ -63,6 +91,11 @@ class Recipe:
             "recipe_longest": ", ".join(f"{region} {slices}" for region, slices in self.longest.items()),
             "recipe_missing_is_zero": self.missing_is_zero,
         }
+
+
+def _check_whole(name: str, value: object, *, least: int) -> None:
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} is {value!r}; expected a whole number, {least} or more")
 
 
 DEFAULT_RECIPE = "mask_aware"
