@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bmx.core.physics import VIOLATED
 from bmx.errors import did_you_mean
+from bmx.regions import REGIONS
 from bmx.variables import QC_FLAGS
 
 PLAUSIBLE_BMFF: Mapping[str, tuple[float, float]] = {
@@ -37,7 +38,13 @@ def _sides() -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What `bmx.qc.flag` judges by. The right femur has the limits of the left."""
+    """What `bmx.qc.flag` judges by. The right femur has the limits of the left.
+
+    Raises
+    ------
+    ValueError
+        If a flag or a region isn't one, or a limit can't be met.
+    """
 
     small_sd: float = 2.5
     """A volume more than this many SD below the mean is small (paper 3.2)."""
@@ -56,10 +63,12 @@ class Limits:
     """Residual of in = W + F or opposed = |W - F| from which on images aren't what they are called."""
 
     bmff: Mapping[str, tuple[float, float]] = field(default_factory=_plausible)
-    """Lowest and highest plausible mean BMFF by region, percent."""
+    """Lowest and highest plausible mean BMFF by region, percent; `PLAUSIBLE_BMFF` of regions that aren't named.
+    `(-math.inf, math.inf)` is no limit."""
 
     sides_bmff: Mapping[str, float] = field(default_factory=_sides)
-    """How far left and right may lie apart, percentage points."""
+    """How far left and right may lie apart, percentage points; `SIDES_BMFF` of regions that aren't named. `math.inf`
+    is no limit."""
 
     sides_volume: float = 2.0
     """How many times larger than the other side a mask may be. Our choice."""
@@ -71,6 +80,18 @@ class Limits:
         for name in self.doubtful:
             if name not in QC_FLAGS:
                 raise ValueError(f"no QC flag is called {name!r}; {did_you_mean(name, QC_FLAGS)}")
+        _check_names("bmff", self.bmff, REGIONS)
+        _check_names("sides_bmff", self.sides_bmff, SIDES_BMFF)
+        for region, ends in self.bmff.items():
+            if len(ends) != 2 or not ends[0] < ends[1]:
+                raise ValueError(
+                    f"the limits bmff of {region} are {ends}; expected the lowest, then the highest, in percent"
+                )
+        for region, points in self.sides_bmff.items():
+            if not points >= 0:
+                raise ValueError(f"the limit sides_bmff of {region} is {points}; expected 0 or more percentage points")
+        object.__setattr__(self, "bmff", {**PLAUSIBLE_BMFF, **self.bmff})
+        object.__setattr__(self, "sides_bmff", {**SIDES_BMFF, **self.sides_bmff})
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -86,6 +107,12 @@ class Limits:
         }
         attrs |= {f"qc_bmff_{region}": list(ends) for region, ends in self.bmff.items()}
         return attrs | {f"qc_sides_bmff_{region}": points for region, points in self.sides_bmff.items()}
+
+
+def _check_names(name: str, given: Iterable[str], known: Mapping[str, Any]) -> None:
+    for region in given:
+        if region not in known:
+            raise ValueError(f"the limits {name} name {region!r}; {did_you_mean(region, known)}")
 
 
 def base_region(region: str) -> str:
