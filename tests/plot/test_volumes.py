@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 
 from bmx.plot import violins
 from bmx.quality import flag
+from bmx.variables import QC_FLAGS, VARIABLES
 from tests.quality.made import cohort, edit
 
 
@@ -49,6 +50,32 @@ def test_violins__shows_the_sexes_where_they_are_known() -> None:
     sex = np.array(["Female", "Male"] * 29 + ["", "Male"], object)
     spine, _ = violins(results.assign(sex=("participant", sex))).axes
     assert [one.get_text() for one in spine.get_xticklabels()] == ["all\nn = 60", "female\nn = 29", "male\nn = 30"]
+
+
+def by_sex() -> xr.Dataset:
+    """Men of 60 ± 3 mL, women of 40 ± 3 mL; a man of 45 mL is small among men only; one has no sex."""
+    results = cohort(60, regions=("spine", "femoral_head"))
+    results["volume"][::2] += 20
+    results["volume"][2, 0] = 45.0
+    sex = np.array([*(["Male", "Female"] * 30)[:-1], ""], np.dtypes.StringDType())
+    return flag(results.assign(sex=("participant", sex, VARIABLES["sex"].attrs)), by="sex")
+
+
+def test_violins__judges_by_sex_as_the_results_were() -> None:
+    """Each group has its own line, and who is small is small for their own sex."""
+    judged = by_sex()
+    figure = violins(judged)
+    spine = figure.axes[0]
+    lines = [one for one in spine.lines if one.get_linestyle() == ":"]
+    known = judged.sel(region="spine")
+    expected = known["qc_reference_volume_mean"] - 2.5 * known["qc_reference_volume_sd"]
+    np.testing.assert_allclose([one.get_ydata()[0] for one in lines], expected)
+    np.testing.assert_allclose([np.mean(one.get_xdata()) for one in lines], [0, 1, 2])
+    assert spine.get_title() == "Spine\n1 small"
+    assert (known["qc_flags"].values & QC_FLAGS["small_volume"] > 0).sum() == 1
+    assert "(all, female, male); red: small for the person's own sex" in figure.get_supxlabel()
+    # Another distance than they were judged by: nobody is small by it.
+    assert violins(judged, small_sd=9).axes[0].get_title() == "Spine\n0 small"
 
 
 def test_violins__survives_a_region_without_masks() -> None:
