@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bmx.errors import SchemaError
+from bmx.quality.limits import base_region
 from bmx.schema import conform, validate
 from bmx.variables import variables_of
 
@@ -131,14 +132,20 @@ def _need(dim: str, wanted: Sequence[str], reference: xr.Dataset) -> None:
 
 
 def _from_cards(cards: Mapping[str, Any], own: xr.Dataset, by: By) -> xr.Dataset:
-    """Volumes and centres from model cards, or from mappings like their entry `reference`; the rest is the cohort's."""
+    """Volumes and centres from model cards, or from mappings like their entry `reference`; the rest is the cohort's.
+
+    A right femur is judged by the card of the left one, whose model draws it. Left and right of a centre of mass (x) is
+    then the cohort's own: where in the scanner the middle of a body lies, no card says.
+    """
     if by is not None:
         raise SchemaError("model cards know no sexes: leave by='sex' out, or give a Dataset as reference")
     regions = [str(name) for name in own.indexes["region"]]
     values = own.copy()
     told: dict[str, list[str]] = {"volume": [], "centroid": []}
-    for name, card in cards.items():
-        if name not in regions:
+    for name in regions:
+        mirrored = name not in cards
+        card = cards.get(base_region(name)) if mirrored else cards[name]
+        if card is None:
             continue
         entries = _entries(name, card)
         here = values.indexes["region"] == name
@@ -158,9 +165,11 @@ def _from_cards(cards: Mapping[str, Any], own: xr.Dataset, by: By) -> xr.Dataset
                 variable = f"qc_reference_{what}_{suffix}"
                 by_axis = ("world_axis",) if what == "centroid" else ()
                 fixed = xr.DataArray(np.asarray(value, np.float64), dims=by_axis)
-                elsewhere = xr.DataArray(~here, dims="region")
-                values[variable] = values[variable].where(elsewhere, fixed)
-            told[what].append(name)
+                told_here = xr.DataArray(here, dims="region")
+                if mirrored and by_axis:
+                    told_here = told_here & xr.DataArray([False, True, True], dims=by_axis)
+                values[variable] = values[variable].where(~told_here, fixed)
+            told[what].append(f"{name} but for x" if mirrored and what == "centroid" else name)
         if "n" in entries:
             values["qc_reference_n"] = values["qc_reference_n"].where(xr.DataArray(~here, dims="region"), entries["n"])
     missing = [name for name in regions if name not in told["volume"]]

@@ -112,6 +112,22 @@ def test_flag__takes_the_models_that_bmx_ships() -> None:
         assert float(judged["qc_reference_volume_mean"].sel(region=name, qc_group="all")) == pytest.approx(expected)
 
 
+def test_flag__judges_right_femora_by_the_card_of_the_left() -> None:
+    """The models of the left drew them, in the mirrored image. Which way x goes the card can't say for the right."""
+    results = cohort(regions=("femoral_head", "femoral_head_right"))
+    results["centroid"][..., 0] = xr.DataArray([-90.0, 88.0], dims="region")
+    card = CARD | {"centroid_mean_mm": [-91.0, 1.0, 2.0], "centroid_sd_mm": [5.0, 6.0, 7.0], "n": 64}
+    judged = flag(results, reference={"femoral_head": card}).isel(qc_group=0)
+    assert (judged["qc_reference_volume_mean"] == 45).all()
+    assert (judged["qc_reference_n"] == 64).all()
+    assert judged["qc_reference_centroid_mean"].values.tolist() == [[-91, 1, 2], [88, 1, 2]]
+    assert judged["qc_reference_centroid_sd"].values.tolist() == [[5, 6, 7], [0, 6, 7]]
+    assert "centres of mass: femoral_head, femoral_head_right but for x, else" in judged.attrs["qc_reference"]
+    both = {"femoral_head": card, "femoral_head_right": CARD | {"volume_mean_ml": 50.0}}
+    own = flag(results, reference=both).isel(qc_group=0)
+    assert own["qc_reference_volume_mean"].values.tolist() == [45, 50]
+
+
 def test_flag__by_cards_stays_lazy(max_computes: Callable) -> None:
     with max_computes(0):
         flag(results_of([32.0, 33.0]).chunk(participant=1), reference={"spine": CARD})
