@@ -178,7 +178,7 @@ _DECLARED: tuple[Variable, ...] = (
     _vertebra("vertebra_voxels", "int32", "1", "voxels of the vertebra before erosion; 0 if there is none"),
     _vertebra("vertebra_volume", "float32", "mL", "volume of the vertebra before erosion"),
     _vertebra("vertebra_cut", "bool", "1", "whether it reaches the end of the slab"),
-    _vertebra("vertebra_level", "string", "", "anatomical level; empty where no anchor is visible"),
+    _vertebra("vertebra_level", "string", "", "anatomical level; empty where no anchor is visible, or above a gap"),
     Variable(
         "vertebra_centroid",
         ("participant", "vertebra", "world_axis"),

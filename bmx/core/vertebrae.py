@@ -24,7 +24,15 @@ LEVELS = (
 """From the skull to the sacrum, as in nine people of ten; a transitional vertebra shifts the names above it by one."""
 
 _NEXT_TO_SACRUM_MM = 30.0
-"""Free way between L5 and sacrum, at most; without L5 it is some 50 mm."""
+"""Free way between L5 and sacrum, at most, and less than from one vertebra to the next; without L5 it is some 50 mm,
+and in a small person always more than one such step."""
+
+_MISSING = 1.5
+"""How many times the gaps around it a gap between two centres must be for a vertebra to be missing there: twice as wide
+where one is, a tenth wider from one gap to the next where none is, and a third beside a fracture."""
+
+_AROUND = 2
+"""Gaps to either side to which one is held. Only those: from neck to sacrum they grow to twice as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class VertebraFacts:
     label: int
     """Its number in the labels, 1 is the highest."""
     level: str | None
-    """`L5`; None where no sacrum is seen from which to count."""
+    """`L5`; None where no sacrum is seen from which to count, and above a gap in which one is missing."""
     centroid: Points
     """(3,) RAS+ mm"""
     volume: float
@@ -96,6 +104,9 @@ def describe_vertebrae(
 ) -> tuple[VertebraFacts, ...]:
     """Place, size and, where a sacrum is seen, level of each vertebra.
 
+    Levels are counted up from the sacrum. If the mask lacks a vertebra, the count would be off by one from there on: a
+    gap between centres much wider than those around it ends the names.
+
     Parameters
     ----------
     labels : (z, y, x) uint8, of `split_vertebrae`
@@ -125,17 +136,20 @@ def describe_vertebrae(
             "resample one of them"
         )
     count = int(labels.max(initial=0))
-    lowest_is_l5 = count > 0 and sacrum is not None and _next_to(labels == count, sacrum, affine)
+    bodies = [labels == label for label in range(1, count + 1)]
+    centres = np.array([centroid(body, affine) for body in bodies]).reshape(-1, 3)
+    steps = np.linalg.norm(np.diff(centres, axis=0), axis=1)[::-1]
+    lowest_is_l5 = count > 0 and sacrum is not None and _next_to(bodies[-1], sacrum, affine, steps)
+    named = _without_gap(steps) if lowest_is_l5 else 0
     slices = labels.shape[0] if native_slices is None else native_slices
     facts = []
-    for label in range(1, count + 1):
-        body = labels == label
+    for label, body in enumerate(bodies, start=1):
         place = len(LEVELS) - 1 - (count - label)
         facts.append(
             VertebraFacts(
                 label=label,
-                level=LEVELS[place] if lowest_is_l5 and place >= 0 else None,
-                centroid=centroid(body, affine),
+                level=LEVELS[place] if count - label < named and place >= 0 else None,
+                centroid=centres[label - 1],
                 volume=int(body.sum()) * voxel_volume(affine),
                 touches_edge=touches_slab_edge(body, slices),
             )
@@ -143,9 +157,19 @@ def describe_vertebrae(
     return tuple(facts)
 
 
-def _next_to(vertebra: Mask, sacrum: Mask, affine: Affine) -> bool:
-    """Whether a sacrum lies below a vertebra with no room for another one between them."""
+def _without_gap(steps: npt.NDArray[np.float64]) -> int:
+    """How many vertebrae follow each other before one is missing, by the way from each to the next, upwards."""
+    for place, step in enumerate(steps):
+        around = [*steps[max(place - _AROUND, 0) : place], *steps[place + 1 : place + 1 + _AROUND]]
+        if around and step > _MISSING * np.median(around):
+            return place + 1
+    return len(steps) + 1
+
+
+def _next_to(vertebra: Mask, sacrum: Mask, affine: Affine, steps: npt.NDArray[np.float64]) -> bool:
+    """Whether a sacrum lies below a vertebra with no room for another one between them; by the steps above it, too."""
     if not sacrum.any() or centroid(sacrum, affine)[2] >= centroid(vertebra, affine)[2]:
         return False
     apart, _ = cKDTree(to_world(affine, np.argwhere(sacrum))).query(to_world(affine, np.argwhere(vertebra)))
-    return bool(apart.min() <= _NEXT_TO_SACRUM_MM)
+    step = np.median(steps[: 1 + _AROUND]) if len(steps) else np.inf
+    return bool(apart.min() <= min(_NEXT_TO_SACRUM_MM, step))

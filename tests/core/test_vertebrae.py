@@ -177,6 +177,48 @@ def test_describe_vertebrae__names_none_without_an_anchor() -> None:
     assert [one.level for one in describe_vertebrae(labels, np.eye(3, 4), sacrum=near)] == ["L4", "L5"]
 
 
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        (None, ["T11", "T12", "L1", "L2", "L3", "L4", "L5"]),
+        (1, [None, "L1", "L2", "L3", "L4", "L5"]),
+        (3, [None, None, None, "L3", "L4", "L5"]),
+        (5, [None, None, None, None, None, "L5"]),
+        (6, [None] * 6),
+    ],
+)
+def test_describe_vertebrae__names_none_above_a_missing_one(missing: int | None, expected: list[str | None]) -> None:
+    """Counted through, they would all be called one too low."""
+    lows = [10 + 25 * place for place in range(7)][::-1]
+    parts = [(low, low + 20) for place, low in enumerate(lows) if place != missing]
+    labels = split_vertebrae(boxes(*parts, shape=(190, 30, 36)), np.eye(3, 4))
+    found = describe_vertebrae(labels, np.eye(3, 4), sacrum=boxes((0, 6), shape=(190, 30, 36)))
+    assert [one.level for one in found] == expected
+
+
+@pytest.mark.parametrize("name", ["scoliosis", "fracture", "large"])
+def test_describe_vertebrae__a_curve_or_a_fracture_is_no_gap(name: str) -> None:
+    """From the sacrum to the lower thorax, whatever happened to the column."""
+    truth, _ = known_structures(TRUNK, body(name))
+    affine = np.array([[-2.2, 0, 0, 110], [0, -2.2, 0, 70], [0, 0, 4.5, -20]])
+    levels = np.unique(truth[(truth > 0) & (truth < LABELS["sacrum"])])
+    labels = np.where(truth < LABELS["sacrum"], np.searchsorted(levels, truth) + 1, 0).astype(np.uint8)
+    labels[truth == 0] = 0
+    names = {number: name for name, number in LABELS.items()}
+    found = describe_vertebrae(labels, affine, sacrum=truth == LABELS["sacrum"])
+    assert [one.level for one in found] == [names[number] for number in levels]
+
+
+def test_describe_vertebrae__names_a_crushed_one_and_those_above() -> None:
+    """Its centre lies nearer to both neighbours, and the next gap looks wide beside that."""
+    labels = split_vertebrae(
+        boxes((12, 32), (37, 57), (62, 68), (73, 93), (98, 118), shape=(130, 30, 36)), np.eye(3, 4)
+    )
+    sacrum = boxes((0, 8), shape=(130, 30, 36))
+    found = describe_vertebrae(labels, np.eye(3, 4), sacrum=sacrum)
+    assert [one.level for one in found] == ["L1", "L2", "L3", "L4", "L5"]
+
+
 def test_describe_vertebrae__knows_where_acquisition_ended() -> None:
     """The store's z axis has a margin of fill: the edge is the last slice that was acquired."""
     labels = split_vertebrae(boxes((5, 25), (30, 50)), np.eye(3, 4))
