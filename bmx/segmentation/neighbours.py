@@ -2,7 +2,8 @@
 
 A model has learned where in its slab a region lies. So the slabs are joined to one body, and the model is shown windows
 of this body, as long as its slab and up to three quarters of that higher or lower, until it is as sure as it is of
-regions that lie where they belong. What it draws is laid onto the native voxels of the slab that covers it best.
+regions that lie where they belong. One that can't say how sure it is is believed what it draws away from the ends of a
+window. What is drawn is laid onto the native voxels of the slab that covers it best.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def look_around(
 
     Returns
     -------
-    Found: `first`, unless something surer lies elsewhere in the body, or another slab covers it better.
+    Found: `first`, unless something surer lies elsewhere in the body, or another slab covers it better. Without a
+    confidence: `first`, unless that is empty or may be cut, and a window shows the region away from its ends.
     """
     here = Found(own, first)
     near = [number for number in (own - 1, own, own + 1) if number in slabs]
@@ -64,16 +66,15 @@ def look_around(
         window = slice(start, start + length)
         affine = np.column_stack([body.affine[:, :3], to_world(body.affine, np.array([start, 0, 0]))])
         found = model.draw(body.fat[window], body.water[window], affine, side=side)
-        score = found.confidence - _CUT * _near_end(found.mask, length)
+        score = _worth(found, length)
         if found.mask.any() and score > best:
             best, most = score, found.confidence
             drawn = np.zeros(body.fat.shape, np.bool_)
             drawn[window] = found.mask > 0
-        if best >= model.sure:
+        if best >= model.sure or best == np.inf:
             break
     was_sure = first.mask.any() and first.confidence >= model.sure
-    worth = first.confidence - _CUT * _near_end(first.mask, length) if first.mask.any() else -np.inf
-    if drawn is None or best < worth + _CLEARLY:
+    if drawn is None or best < _worth(first, length) + _CLEARLY:
         return here
     slab = max(near, key=lambda number: (_covered(drawn, body.affine, slabs[number]), number == own))
     if slab == own and was_sure:
@@ -81,6 +82,19 @@ def look_around(
     there = slabs[slab]
     mask = bring_back(drawn, body.affine, there.affine, (len(there.fat), *there.fat.shape[1:]))
     return Found(slab, Drawing(mask.astype(np.uint8), most))
+
+
+def _worth(drawing: Drawing, slices: int) -> float:
+    """How sure a model is of a drawing, less at the end of its window, where there may be more of it.
+
+    One that can't say is as sure as can be of what it draws away from the ends, and of nothing else.
+    """
+    if not drawing.mask.any():
+        return -np.inf
+    near_end = _near_end(drawing.mask, slices)
+    if np.isnan(drawing.confidence):
+        return -np.inf if near_end else np.inf
+    return drawing.confidence - _CUT * near_end
 
 
 def _may_lie_elsewhere(drawing: Drawing, sure: float, slices: int) -> bool:

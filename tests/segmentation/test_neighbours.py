@@ -113,6 +113,36 @@ def test_look_around__doesn_t_doubt_a_model_that_can_t_say() -> None:
     assert look_around(model, slabs, 4, first).drawing is first
 
 
+class SilentModel(BallModel):
+    """Draws the same, and can't say how sure it is: labels and functions of others."""
+
+    def __init__(self) -> None:
+        super().__init__(sure=float("nan"))
+
+    def draw(self, fat: IntVolume, water: IntVolume, affine: Affine, *, side: Side = "left") -> Drawing:
+        return super().draw(fat, water, affine, side=side)._replace(confidence=float("nan"))
+
+
+@pytest.mark.parametrize(("height", "expected"), [(150.0, 3), (98.0, 3), (7.0, 5), (-12.0, 5)])
+def test_look_around__finds_what_a_model_that_can_t_say_draws_whole(height: float, expected: int) -> None:
+    """Beside its slab it is found at the first window that shows it away from the ends."""
+    model = SilentModel()
+    slab, agreement, _ = look(height, model)
+    assert slab == expected
+    assert agreement > 0.9
+    assert len(model.seen) < 1 + 6, "it went on though it had found it"
+
+
+def test_look_around__of_a_model_that_can_t_say_takes_nothing_that_may_be_cut() -> None:
+    """A ball that reaches from end to end of every window: what was drawn first is kept, or nothing."""
+    slabs, model = exam(54.0, radius=200.0), SilentModel()
+    first = model.draw(*slabs[4])
+    assert look_around(model, slabs, 4, first).drawing is first
+    empty, model = exam(54.0, radius=0), SilentModel()
+    found = look_around(model, empty, 4, model.draw(*empty[4]))
+    assert (found.slab, found.drawing.mask.any()) == (4, False)
+
+
 @settings(max_examples=25)
 @given(height=st.floats(-30, 165))
 def test_look_around__finds_it_anywhere(height: float) -> None:
