@@ -101,8 +101,9 @@ def _preference(place: Place) -> tuple[float, bool, str, int]:
 
 
 def _completeness(station: Station) -> float:
-    """Part of the four images' slices that are there."""
-    return sum(len(series.headers) for series in station.channels.values()) / (len(CONTRASTS) * station.slices)
+    """Part of the four images' slices that are there; of the slab's, or an acquisition that was stopped is whole."""
+    whole = max([station.slices, *(slab.slices for slab in possible_slabs(station.reference))])
+    return sum(len(series.headers) for series in station.channels.values()) / (len(CONTRASTS) * whole)
 
 
 def _explained(chain: Chain) -> tuple[float, int]:

@@ -86,6 +86,16 @@ def test_identify__prefers_a_complete_repeat_to_a_newer_one() -> None:
     assert found.slabs[3].flags == ()
 
 
+@pytest.mark.parametrize("kept", [range(24, 44), range(1, 44)], ids=["half", "one lost"])
+def test_identify__prefers_a_complete_slab_to_a_newer_one_that_was_cut_short(kept: range) -> None:
+    """All four contrasts stopped at the same slice: the repeat lacks nothing of its own, and half of the slab."""
+    short = [one for one in exam([2], run=1) if one.instance_number in kept]
+    found = identify([*exam(), *short], contrasts=ALL)
+    assert {series.first.acquired for series in found.slabs[2].station.channels.values()} == {"20200101090200"}
+    assert (found.slabs[2].flags, found.slabs[2].problem) == (("repeated_series",), "")
+    assert tops(found) == expected_tops(SLABS)
+
+
 def test_identify__follows_an_exam_that_was_restarted_at_another_landmark() -> None:
     """Two slabs were acquired 120 mm too high, then everything again: series 1-8 belong to no slab of the exam."""
     found = identify([*exam([1, 2], top=1020.0), *exam(run=1)], contrasts=ALL)
