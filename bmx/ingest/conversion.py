@@ -100,15 +100,16 @@ def convert(
     Raises
     ------
     SourceError
-        If the folder holds no such archive, or a participant has two.
+        If the folder holds no such archive, or a participant has two; or if it is gone as a whole later on.
     StoreError
         If the store has another format version, other slabs or contrasts, can't be written, or mixes
         simulated and real exams.
     ValueError
         If a slab, contrast or partition is unknown, or `max_memory` is too small for one participant.
 
-    An archive that is damaged doesn't stop the conversion: see `slab_status` and `slab_reason`. Nor does one
-    that kills the process that reads it: its slabs are `unreadable`, for the reason `worker died`.
+    An archive that is damaged, or gone since the folder was searched, doesn't stop the conversion: see `slab_status`
+    and `slab_reason`. Nor does one that kills the process that reads it: its slabs are `unreadable`, for the reason
+    `worker died`.
     """
     asked = Asked(slabs, contrasts, instance, physics)
     if partitions is not None:

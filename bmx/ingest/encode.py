@@ -21,6 +21,7 @@ from bmx.partitions.rescue import DIED
 from bmx.partitions.work import WorkFolder
 from bmx.sources.base import Source, is_simulated
 from bmx.sources.find import source_of
+from bmx.sources.places import is_there
 from bmx.store.slabs import write_images
 from bmx.store.withdrawal import REASON, is_tombstone
 from bmx.types import IntVolume
@@ -36,8 +37,8 @@ def encode_partition(work_url: str, index: int, *, only: int | None = None, with
 
     Exams are opened one after another: an open archive takes as much memory as its images. Participants that
     an earlier, shorter partition held are taken from the store, since their archives may be gone.
-    An archive or a slab that can't be read is data: it gets a status and a reason. A disk that is
-    full or a folder that may not be written raises, and stops the conversion.
+    An archive that is gone, or an archive or a slab that can't be read, is data: it gets a status and a reason.
+    A disk that is full or away or a folder that may not be written raises, and stops the conversion.
 
     Parameters
     ----------
@@ -109,12 +110,24 @@ class Block:
 
 
 def open_exam(stack: ExitStack, source: Source, options: ConvertOptions, eid: int, where: str) -> Opened:
-    """Open one archive and say what it holds; what can't be read is a problem, not an error."""
+    """Open one archive and say what it holds; what is gone or can't be read is a problem, not an error.
+
+    Raises
+    ------
+    SourceError
+        If the folder of all archives is gone, too: that is no participant's fault, and would cost them all.
+    """
     try:
         exam = stack.enter_context(source.open_exam(where))
-    except SourceError as exc:
-        logger.warning("participant %d: %s", eid, exc)
-        return Opened(None, None, str(exc))
+    except (SourceError, FileNotFoundError) as exc:
+        if not is_there(options.source):
+            raise SourceError(
+                f"expected archives below {options.source}, found nothing there any more; make the folder "
+                "reachable (is its disk mounted?) and call again, what is done stays done"
+            ) from exc
+        problem = str(exc) if isinstance(exc, SourceError) else f"there is nothing at {where}"
+        logger.warning("participant %d: %s", eid, problem)
+        return Opened(None, None, problem)
     if not exam.headers:
         return Opened(exam, None, "the archive holds no DICOM images")
     return Opened(exam, identify(exam.headers, contrasts=options.contrasts, pixels=exam.pixels))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from bmx._optional import require_for
 from bmx.acquisition import UKB_FIELD
@@ -31,6 +33,15 @@ def open_place(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     require_for(url)
     fs, path = fsspec.core.url_to_fs(url)
     return fs, str(path)
+
+
+def is_there(url: str) -> bool:
+    """Whether a file, or a folder with anything in it, is reachable; a disk that isn't mounted leaves an empty one."""
+    fs, path = open_place(url)
+    fs.invalidate_cache()
+    if isinstance(fs, LocalFileSystem) and Path(path).is_dir():
+        return any(Path(path).iterdir())
+    return bool(fs.exists(path))
 
 
 def address_of(fs: fsspec.AbstractFileSystem, path: str) -> str:

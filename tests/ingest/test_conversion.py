@@ -21,6 +21,7 @@ import bmx.ingest.conversion as conversion
 from bmx.acquisition import CONTRASTS, SLABS
 from bmx.errors import SourceError, StoreError
 from bmx.ingest.conversion import convert
+from bmx.ingest.planning import plan
 from bmx.store.reading import open_store
 from bmx.variables import SLAB_FLAGS, SLAB_STATUS, flag_names
 from tests.exams import TOP_MM, affine, edit, images, make_exam, merge, write_members
@@ -171,6 +172,38 @@ def test_convert__makes_bad_participants_data(tmp_path: Path, threads: Client) -
     # Of the exam that was done twice, the newer one is stored.
     newer = max((7, 70), key=lambda seed: _acquired(seed, tmp_path))
     np.testing.assert_array_equal(store["slab_2/fat"][6].to_numpy()[:44], images(2, seed=newer)["fat"])
+
+
+def test_convert__goes_on_without_an_archive_that_is_gone(tmp_path: Path, threads: Client) -> None:
+    """Moved after the plan was written, or a link to nowhere: a row with its reason, and the store can be finished."""
+    dixon, store = tmp_path / "dixon", tmp_path / "s.zarr"
+    for eid in (1, 2):
+        make_exam(dixon, eid)
+    (dixon / "3_20201_2_0.zip").symlink_to(tmp_path / "nowhere.zip")
+    plan(dixon, store, slabs=(2,), client=threads, write=True)
+    (dixon / "2_20201_2_0.zip").rename(tmp_path / "elsewhere.zip")
+    assert convert(dixon, store, client=threads).participants == 3
+    found = open_store(store)
+    assert status(found, 2) == ["complete", "unreadable", "unreadable"]
+    assert reasons(found, 2) == ["", *(f"there is nothing at {dixon}/{eid}_20201_2_0.zip" for eid in (2, 3))]
+    assert flags(found, 2)[1:] == [["archive_unreadable"]] * 2
+
+
+@pytest.mark.parametrize("left", ["nothing", "mount point"])
+def test_convert__blames_nobody_for_a_disk_that_is_away(tmp_path: Path, threads: Client, left: str) -> None:
+    """Otherwise a hundred thousand people would become unreadable in a minute."""
+    dixon, store = tmp_path / "dixon", tmp_path / "s.zarr"
+    make_exam(dixon, 1)
+    plan(dixon, store, slabs=(2,), client=threads, write=True)
+    dixon.rename(tmp_path / "away")
+    if left == "mount point":
+        dixon.mkdir()
+    with pytest.raises(SourceError, match=r"expected archives below .*dixon, found nothing there any more"):
+        convert(dixon, store, partitions=range(1), client=threads)
+    shutil.rmtree(dixon, ignore_errors=True)
+    (tmp_path / "away").rename(dixon)
+    assert convert(dixon, store, client=threads).done == 1
+    assert status(open_store(store), 2) == ["complete"]
 
 
 def _acquired(seed: int, folder: Path) -> str:
