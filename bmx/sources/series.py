@@ -118,15 +118,18 @@ def group_series(headers: Iterable[Header]) -> list[Series]:
 
 
 def _split(headers: Sequence[Header]) -> list[list[Header]]:
-    """Split images at repeating positions by the first tag that tells them apart."""
-    if not _repeats(headers):
+    """Split images at repeating positions, by each tag in turn that leaves fewer repeats.
+
+    One doubled file must not keep a tag from telling two contrasts apart, or they would be mixed in one image.
+    """
+    if not (repeats := _repeats(headers)):
         return [list(headers)]
-    for key in (_echo_time, _image_type, _acquisition, _acquired):
+    for key in (_echo_time, _image_type, _description, _acquisition, _acquired):
         groups: dict[object, list[Header]] = defaultdict(list)
         for header in headers:
             groups[key(header)].append(header)
-        if len(groups) > 1 and not any(map(_repeats, groups.values())):
-            return list(groups.values())
+        if sum(map(_repeats, groups.values())) < repeats:
+            return [part for group in groups.values() for part in _split(group)]
     # Nothing tells them apart: first come, first served, by instance number.
     layers: list[list[Header]] = []
     for header in sorted(headers, key=lambda one: (one.instance_number, one.where)):
@@ -139,9 +142,10 @@ def _split(headers: Sequence[Header]) -> list[list[Header]]:
     return [sorted(layer, key=_height) for layer in layers]
 
 
-def _repeats(headers: Sequence[Header]) -> bool:
+def _repeats(headers: Sequence[Header]) -> int:
+    """How many of these images, sorted by height, lie where the one before lies."""
     heights = np.array([_height(header) for header in headers])
-    return bool((np.diff(heights) <= _SAME_POSITION_MM).any())
+    return int((np.diff(heights) <= _SAME_POSITION_MM).sum())
 
 
 def _height(header: Header) -> float:
@@ -158,6 +162,10 @@ def _echo_time(header: Header) -> object:
 
 def _image_type(header: Header) -> object:
     return header.image_type
+
+
+def _description(header: Header) -> object:
+    return header.description
 
 
 def _acquisition(header: Header) -> object:

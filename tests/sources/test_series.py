@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def test_group_series__does_not_depend_on_the_order_of_files(shuffled: list[Head
     [
         ("echo_time_ms", (2.39, 4.77)),
         ("image_type", (("FAT",), ("WATER",))),
+        ("description", ("Dixon_noBH_F", "Dixon_noBH_W")),
         ("acquisition_number", (1, 2)),
         ("acquired", ("20200101", "20200102")),
         ("instance_number", (1, 2)),
@@ -54,6 +56,31 @@ def test_group_series__splits_where_a_position_repeats(tag: str, values: tuple[o
     found = group_series([header(z=z, **{tag: value}) for z in (0.0, 5.0, 10.0) for value in values])
     assert [[getattr(one, tag) for one in series.headers] for series in found] == [[value] * 3 for value in values]
     assert all(series.span == 3 for series in found)
+
+
+@pytest.mark.parametrize(
+    ("tag", "values"),
+    [
+        ("echo_time_ms", (2.39, 4.77)),
+        ("image_type", (("FAT",), ("WATER",))),
+        ("description", ("Dixon_noBH_F", "Dixon_noBH_W")),
+    ],
+)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=3, unique=True), st.randoms())
+def test_group_series__never_mixes_contrasts_because_a_file_is_doubled(
+    tag: str, values: tuple[object, object], doubled: list[tuple[int, bool]], random: Random
+) -> None:
+    """Both echoes in one UID, and a copy of some files: all slices of a contrast are together, the copies apart."""
+    one = {
+        (z, second): header(z=5.0 * z, instance_number=random.randrange(9), **{tag: values[second]})
+        for z in range(4)
+        for second in (False, True)
+    }
+    copies = [replace(one[key], where="copy") for key in doubled]
+    found = group_series([*one.values(), *copies])
+    assert all(len({getattr(header, tag) for header in series.headers}) == 1 for series in found)
+    assert sorted(len(series.headers) for series in found)[-2:] == [4, 4]
+    assert sum(len(series.headers) for series in found) == 8 + len(copies)
 
 
 def test_group_series__keeps_what_merely_varies_together() -> None:
