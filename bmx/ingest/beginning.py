@@ -81,9 +81,10 @@ def plan_store(
 
 
 def lay_out(work: WorkFolder, plan: Plan) -> None:
-    """Write the plan, and the arrays that its partitions fill."""
+    """Write the plan, and the arrays that its partitions fill; a call that was stopped may be made again."""
     options = ConvertOptions.from_plan(plan)
-    work.write_plan(plan)
+    if not (work.has_plan() and work.read_plan() == plan):  # jobs that share it may be reading it
+        work.write_plan(plan)
     create_store(
         work.store_url,
         participants=len(plan.eids),

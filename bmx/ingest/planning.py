@@ -67,7 +67,7 @@ def plan(
     """
     asked = Asked(slabs, contrasts, instance, physics)
     work, planned, _ = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
-    if write and not (work.has_plan() and work.read_plan() == planned):
+    if write and not work.is_finished(planned):
         lay_out(work, planned)
     options = ConvertOptions.from_plan(planned)
     missing = work.missing(planned) if work.has_plan() else list(range(len(planned)))

@@ -15,6 +15,7 @@ from bmx.ingest.planning import plan
 from bmx.store.reading import open_store
 from tests.cohorts import contents
 from tests.exams import make_exam
+from tests.ingest.killing import Stopped
 
 EIDS = tuple(range(21, 28))
 VOLUME = 2 * 46 * 174 * 224
@@ -138,6 +139,32 @@ def test_convert__of_single_partitions_needs_a_plan_that_fits(archives: Path, tm
         convert(archives, store, slabs=(2, 5), partitions=range(1), client=threads)
     with pytest.raises(ValueError, match="share 3 of 3; they are counted from 0 to 2"):
         share(store, 3, of=3)
+
+
+@pytest.mark.parametrize("begun", ["new", "grown"])
+def test_plan__that_was_stopped_can_be_written_again(
+    archives: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch, begun: str
+) -> None:
+    """Between plan and arrays, on a full disk: the same command mends it, and leaves the plan that jobs may read."""
+    dixon, store = tmp_path / "dixon", tmp_path / "s.zarr"
+    shutil.copytree(archives, dixon)
+    if begun == "grown":
+        convert(dixon, store, slabs=(2,), client=threads)
+        make_exam(dixon, 28)
+        make_exam(dixon, 29)
+
+    def stop(*_: object, **__: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(beginning, "create_store", stop)
+        with pytest.raises(Stopped):
+            plan(dixon, store, slabs=(2,), client=threads, write=True)
+    written = (tmp_path / "s.zarr.work/plan.json").stat().st_mtime_ns
+    plan(dixon, store, slabs=(2,), client=threads, write=True)
+    assert (tmp_path / "s.zarr.work/plan.json").stat().st_mtime_ns == written
+    convert(dixon, store, partitions=range(4 + (begun == "grown")), client=threads)
+    assert finish(store).finished
 
 
 def test_convert__of_single_partitions_ignores_newer_archives(archives: Path, tmp_path: Path, threads: Client) -> None:
