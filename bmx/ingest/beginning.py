@@ -16,7 +16,7 @@ from bmx.partitions.cluster import worker_count
 from bmx.partitions.plan import Plan, choose_size
 from bmx.partitions.withdrawn import leave_out_withdrawn, refuse_pending
 from bmx.partitions.work import WorkFolder, absolute_place
-from bmx.sources.find import find_layout, source_of
+from bmx.sources.find import MEANING, Layout, find_layout, source_of
 from bmx.store.layout import find_store
 from bmx.store.slabs import FORMAT, VERSION, create_store
 
@@ -72,6 +72,7 @@ def plan_store(
     )
     if before is not None:
         refuse_other(before, asked, work)
+        _refuse_other_kind(ConvertOptions.from_plan(before).layout, layout, work, place)
     found = source_of(place, layout=layout, instance=instance).list_exams()
     kept = leave_out_withdrawn(work, found)
     refused = len(found) - len(kept)
@@ -119,6 +120,15 @@ def refuse_other(plan: Plan, asked: Asked, work: WorkFolder) -> None:
     if different := asked.differs_from(ConvertOptions.from_plan(plan)):
         raise StoreError(
             f"{work.store_url} was made with {'; '.join(different)}; convert into another place, or ask for the same"
+        )
+
+
+def _refuse_other_kind(before: Layout, layout: Layout, work: WorkFolder, place: str) -> None:
+    """A plan has one way to open all its exams."""
+    if layout != before:
+        raise StoreError(
+            f"{work.store_url} was begun with {MEANING[before]}, but below {place} there are {MEANING[layout]}; "
+            "convert those into another place, or give exams of the same kind"
         )
 
 

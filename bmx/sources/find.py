@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Final, Literal
 
 import fsspec
 
@@ -22,11 +22,13 @@ Layout = Literal["zip", "nifti", "dicom"]
 
 _SOURCES: dict[Layout, Callable[..., Source]] = {"zip": UkbZips, "nifti": NiftiFolder, "dicom": DicomFolders}
 
-_MEANING: dict[Layout, str] = {
+MEANING: Final[dict[Layout, str]] = {
     "zip": f"EID_{UKB_FIELD}_I_0.zip files",
     "nifti": f"EID_{UKB_FIELD}_I_0_slab_N_CONTRAST.nii.gz files",
     "dicom": f"EID_{UKB_FIELD}_I_0 folders of DICOM files",
 }
+"""Each of them in words."""
+
 _ZIP = re.compile(rf"{STEM}\.zip")
 _SHOWN = 3
 """Names to show of what was found."""
@@ -49,7 +51,7 @@ def find_layout(url: str) -> Layout:
     """
     fs, root = open_place(url)
     fs.invalidate_cache()  # exams may have been added since this process looked last
-    expected = ", or ".join(_MEANING.values())
+    expected = ", or ".join(MEANING.values())
     if not fs.exists(root):
         raise SourceError(f"there is nothing at {url}; expected a folder of {expected}")
     found: dict[Layout, list[str]] = {}
@@ -62,7 +64,7 @@ def find_layout(url: str) -> Layout:
     if len(found) == 1:
         return next(iter(found))
     if found:
-        mixed = " and ".join(f"{len(names)} {_MEANING[layout]} ({_some(names)})" for layout, names in found.items())
+        mixed = " and ".join(f"{len(names)} {MEANING[layout]} ({_some(names)})" for layout, names in found.items())
         raise SourceError(f"expected exams of one kind below {url}, found {mixed}; give the folder that holds one kind")
     what = f"none among {len(others)} files ({_some(others)})" if others else "none"
     raise SourceError(f"expected {expected} below {url}, found {what}; check the folder and the instance")

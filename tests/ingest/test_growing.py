@@ -11,10 +11,11 @@ import pytest
 from distributed import Client
 
 import bmx.ingest.beginning as beginning
+from bmx.errors import StoreError
 from bmx.ingest.conversion import convert
 from bmx.store.reading import open_store
 from tests.cohorts import contents
-from tests.exams import images, make_exam
+from tests.exams import images, make_exam, members
 from tests.ingest.killing import Stopped, watch
 
 FIRST, ALL = (11, 12, 13), (11, 12, 13, 14, 15, 16)
@@ -160,3 +161,22 @@ def test_convert__stops_between_two_growths_and_takes_both(
             convert(dixon, store, client=threads)
     convert(some(archives, dixon, ALL), store, client=threads)
     assert contents(store) == at_once
+
+
+def test_convert__refuses_to_grow_by_exams_of_another_kind(archives: Path, tmp_path: Path, threads: Client) -> None:
+    """Folders of DICOM files opened as zips would end every later call; nothing is written, and zips may follow."""
+    store, dixon, unpacked = tmp_path / "s.zarr", tmp_path / "dixon", tmp_path / "dicom"
+    convert(some(archives, dixon, FIRST), store, **OPTIONS, client=threads)
+    write_files(unpacked / "14_20201_2_0", members(archives / "14_20201_2_0.zip"))
+    before = (tmp_path / "s.zarr.work/plan.json").read_bytes()
+    expected = r"was begun with EID_20201_I_0\.zip files, but below .*dicom there are .* of DICOM files; convert those"
+    with pytest.raises(StoreError, match=expected):
+        convert(unpacked, store, client=threads)
+    assert (tmp_path / "s.zarr.work/plan.json").read_bytes() == before
+    assert convert(some(archives, dixon, ALL[:4]), store, client=threads).participants == 4
+
+
+def write_files(folder: Path, content: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True)
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
