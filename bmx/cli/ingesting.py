@@ -119,6 +119,9 @@ def convert(
         bool, typer.Option("--finalise", help="Make a store readable whose partitions are all done.")
     ] = False,
     physics: Physics = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Read archives again that couldn't be read, after they were replaced.")
+    ] = False,
 ) -> None:
     """Turn Dixon zips into a chunked Zarr store. Call it again to go on after an interruption.
 
@@ -127,8 +130,8 @@ def convert(
     from bmx.ingest.conversion import convert as verb
     from bmx.ingest.conversion import finish
 
-    if only_plan + (partitions is not None) + finalise > 1:
-        raise typer.BadParameter("--plan, --partitions and --finalise exclude each other; give one of them")
+    if only_plan + (partitions is not None) + finalise + retry > 1:
+        raise typer.BadParameter("--plan, --partitions, --finalise and --retry exclude each other; give one of them")
     if only_plan:
         plan(source, store, slabs, contrasts, instance, workers, max_memory, physics=physics)
         return
@@ -145,6 +148,7 @@ def convert(
         max_memory=number_of_bytes(max_memory),
         partitions=None if partitions is None else partition_range(partitions, store),
         physics=physics,
+        retry=retry,
     )
     _show(report)
 

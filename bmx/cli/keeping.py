@@ -19,14 +19,14 @@ def verify(
     seed: Seed = 0,
     workers: Workers = None,
 ) -> None:
-    """Read archives again and compare them with the store; ends with 1 if anything differs.
+    """Read archives again and compare them with the store; ends with 1 if anything differs or an archive changed.
 
     | outcome | means |
     |---|---|
     | equal | every voxel, affine, status, flag and reason is what the archive gives today |
     | differs | the archive is the same as then, and gives something else |
     | source_missing | the archive is gone |
-    | source_changed | the archive is another one than then |
+    | source_changed | the archive is another one than then; if it was unreadable, bmx convert --retry reads it |
 
     Example: bmx verify ukbb.zarr --sample 100
     """
@@ -38,7 +38,7 @@ def verify(
         typer.echo(rest.to_string(index=False))
     counts = table["outcome"].value_counts()
     typer.echo(", ".join(f"{counts.get(name, 0)} {name}" for name in OUTCOMES))
-    if counts.get("differs", 0):
+    if counts.get("differs", 0) or counts.get("source_changed", 0):
         raise typer.Exit(1)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bmx.acquisition import ContrastName
 from bmx.errors import StoreError
 from bmx.ingest.beginning import Asked, lay_out, plan_store, read_begun, refuse_other
+from bmx.ingest.earlier import count_unreadable, read_again
 from bmx.ingest.encode import encode_partition
 from bmx.ingest.finalise import finalise
 from bmx.ingest.memory import MAX_MEMORY
@@ -43,6 +44,8 @@ class ConvertReport:
     """Whether the store can be opened."""
     refused: int = 0
     """Archives in the folder of participants who have withdrawn; none of them was opened."""
+    unreadable: int = 0
+    """Archives that are gone or couldn't be read, of a store that can be opened."""
 
     def __str__(self) -> str:
         what = f"{self.store}: {self.participants} participants in {self.partitions} partitions"
@@ -51,6 +54,8 @@ class ConvertReport:
         if not self.finished:
             rest = f"{self.missing} are missing" if self.missing else "all are there, bmx convert --finalise ends it"
             return f"{what}, {self.done} of them written now, {rest}"
+        if self.unreadable:
+            what += f", {self.unreadable} archives unreadable (bmx convert --retry reads them again)"
         return f"{what}, {self.done} of them written now" if self.done else f"{what}, finished already: nothing to do"
 
 
@@ -66,6 +71,7 @@ def convert(
     max_memory: int = MAX_MEMORY,
     partitions: range | None = None,
     physics: bool | None = None,
+    retry: bool = False,
 ) -> ConvertReport:
     """Turn a folder of `EID_20201_I_0.zip` archives into a store for `bmx.open_store`.
 
@@ -91,6 +97,8 @@ def convert(
         folder isn't searched again, and somebody must call `finish` when all are there
     physics : check each slab's in = W + F and opposed = |W - F|; images that aren't kept are read for it,
         so that four are inflated where two are kept. By default, if all four are kept
+    retry : read archives again that were gone or couldn't be read, now that they have been replaced. Everybody else
+        stays as the store has them, even if their archives are gone; results that were made of it are to be made anew
 
     Returns
     -------
@@ -105,7 +113,8 @@ def convert(
         If the store has another format version, other slabs or contrasts, can't be written, or mixes
         simulated and real exams.
     ValueError
-        If a slab, contrast or partition is unknown, or `max_memory` is too small for one participant.
+        If a slab, contrast or partition is unknown, `max_memory` is too small for one participant, or `retry` is
+        asked of single partitions.
 
     An archive that is damaged, or gone since the folder was searched, doesn't stop the conversion: see `slab_status`
     and `slab_reason`. Nor does one that kills the process that reads it: its slabs are `unreadable`, for the reason
@@ -113,12 +122,17 @@ def convert(
     """
     asked = Asked(slabs, contrasts, instance, physics)
     if partitions is not None:
+        if retry:
+            raise ValueError("retry looks for archives of all partitions; call convert without partitions")
         work, plan = _written_plan(store)
         refuse_other(plan, asked, work)
         _check_range(partitions, plan)
         done = _encode(work, plan, client=client, workers=workers, only=partitions)
         return _report(work, plan, done=done, finished=work.is_finished(plan))
     work, plan, refused = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
+    if retry and work.has_plan():
+        count = read_again(work, work.read_plan())
+        logger.info("convert: %d archives that couldn't be read are read again", count)
     if work.is_finished(plan) and not work.missing(plan):
         logger.info("convert: %s is finished, nothing to do", work.store_url)
         return _report(work, plan, done=0, finished=True, refused=refused)
@@ -175,7 +189,12 @@ def _encode(
 
 def _report(work: WorkFolder, plan: Plan, *, done: int, finished: bool, refused: int = 0) -> ConvertReport:
     missing = 0 if finished else len(work.missing(plan))
-    return ConvertReport(work.store_url, len(plan.eids), len(plan), done, missing, finished, refused)
+    if unreadable := count_unreadable(work, plan) if finished else 0:
+        logger.warning(
+            "convert: %d archives are gone or couldn't be read; replace them and call convert with retry=True "
+            "(bmx convert --retry)", unreadable,
+        )  # fmt: skip
+    return ConvertReport(work.store_url, len(plan.eids), len(plan), done, missing, finished, refused, unreadable)
 
 
 def _written_plan(store: str | Path) -> tuple[WorkFolder, Plan]:

@@ -1,68 +1,133 @@
-"""What a partition held before it grew: its participants come from the store, not from archives that may be gone."""
+"""What a partition already holds: its participants come from the store, not from archives that may be gone.
+
+It holds some when it grew, and when the archives among it that couldn't be read are to be read again. Its marker tells:
+it holds the digest of those for whom it was done, and stays until the partition is done anew.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import zarr
 
-from bmx.acquisition import ContrastName, Slab
+from bmx.acquisition import SLABS, ContrastName, Slab
+from bmx.ingest.options import ConvertOptions
 from bmx.ingest.provenance import SERIES
-from bmx.partitions.plan import Partition
+from bmx.partitions.plan import Partition, Plan
 from bmx.partitions.work import WorkFolder
 from bmx.store.slabs import read_images
 from bmx.types import IntVolume
+from bmx.variables import SLAB_FLAGS
 
 Record = Mapping[str, npt.NDArray[Any]]
+
+RETRY: Final = "retry "
+"""In front of the digest in a marker: archives of this partition that couldn't be read are to be read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The first participants of a partition, as an earlier call of `convert` left them."""
+    """Participants of a partition that stay as an earlier call of `convert` left them."""
 
     store_url: str
-    start: int
-    """Position of the first of them on the participant axis."""
-    eids: tuple[int, ...]
-    """None if the partition is new."""
+    part: Partition
+    kept: tuple[int, ...]
+    """Which they are, counted from 0; none if the partition is new."""
     record: Record
+    """Of all for whom the partition was done."""
 
     @property
-    def participants(self) -> int:
-        """How many there are."""
-        return len(self.eids)
+    def others(self) -> list[int]:
+        """Those whose archives are to be read, counted from 0."""
+        kept = set(self.kept)
+        return [row for row in range(len(self.part.eids)) if row not in kept]
 
     def joined(self, new: Record) -> dict[str, npt.NDArray[Any]]:
-        """The record of all: theirs in front of that of the new participants."""
-        if not self.eids:
+        """The record of all, in the order of the partition, from that of `others`."""
+        if not self.kept:
             return dict(new)
-        ours = np.isin(self.record[f"{SERIES}/series_participant"], self.eids)
-        return {
-            name: np.concatenate(
-                [self.record[name][ours if name.startswith(f"{SERIES}/") else slice(self.participants)], values]
-            )
-            for name, values in new.items()
-        }
+        rows = {eid: row for row, eid in enumerate(self.part.eids)}
+        held = [self.part.eids[row] for row in self.kept]
+        series = f"{SERIES}/series_participant"
+        ours = np.isin(self.record[series], held)
+        owners = np.concatenate([self.record[series][ours], new[series]])
+        lines = np.argsort([rows[eid] for eid in owners.tolist()], kind="stable")
+        people = np.argsort([*self.kept, *self.others])
+        joined = {}
+        for name, values in new.items():
+            is_series = name.startswith(f"{SERIES}/")
+            both = np.concatenate([self.record[name][ours if is_series else list(self.kept)], values])
+            joined[name] = both[lines if is_series else people]
+        return joined
 
     def fill(self, slab: Slab, images: Mapping[ContrastName, IntVolume]) -> None:
-        """Put their images of a slab into the first rows of these buffers, (participant, z, y, x) each."""
-        if self.eids:
+        """Put their images of a slab into their rows of these buffers, (participant, z, y, x) each."""
+        if self.kept:
+            rows, stop = list(self.kept), self.kept[-1] + 1
+            start = self.part.start
             for name, buffer in images.items():
-                stop = self.start + self.participants
-                buffer[: self.participants] = read_images(self.store_url, slab, name, start=self.start, stop=stop)
+                buffer[rows] = read_images(self.store_url, slab, name, start=start, stop=start + stop)[rows]
 
 
-def find_earlier(work: WorkFolder, part: Partition) -> Earlier:
-    """Say which participants of a partition were done when it was shorter.
+def find_earlier(work: WorkFolder, part: Partition, slabs: Sequence[int]) -> Earlier:
+    """Say which participants of a partition needn't be read.
 
-    Its marker tells: it holds the digest of their EIDs, and stays until the grown partition is done. Record and
-    shards may be of either length, but begin with them in any case, so that a task that was killed can be done again.
+    Record and shards may be of an earlier length or of a later one, and know of archives that couldn't be read or
+    hold what was read again, so that a task that was killed can be done again.
+
+    Parameters
+    ----------
+    work, part : the work folder, and a partition of its plan
+    slabs : those that the store keeps
     """
-    marker = work.read_marker(part.index)
-    for count in range(len(part.eids) - 1, 0, -1):
-        if marker is not None and marker == part.first(count).digest:
-            return Earlier(work.store_url, part.start, part.eids[:count], work.read_record(part.index))
-    return Earlier(work.store_url, part.start, (), {})
+    count, retry = _done_for(work, part)
+    if not count:
+        return Earlier(work.store_url, part, (), {})
+    record = work.read_record(part.index)
+    unread = set(_unread(record, slabs, count)) if retry else set()
+    return Earlier(work.store_url, part, tuple(row for row in range(count) if row not in unread), record)
+
+
+def read_again(work: WorkFolder, plan: Plan) -> int:
+    """Mark the partitions of a plan in which archives couldn't be read as not done; give how many archives that are.
+
+    The store counts as unfinished from then on, and readers see it as it was.
+    """
+    slabs, total = ConvertOptions.from_plan(plan).slabs, 0
+    for part in plan.partitions():
+        count, _ = _done_for(work, part)
+        if count and (unread := _unread(work.read_record(part.index), slabs, count)):
+            # First: if all are done again and the columns aren't written, a later call must not see a finished store.
+            work.remove_file("finished")
+            work.write_marker(part.index, RETRY + part.first(count).digest)
+            total += len(unread)
+    return total
+
+
+def count_unreadable(work: WorkFolder, plan: Plan) -> int:
+    """How many archives of a finished store are gone or couldn't be read."""
+    first = SLABS[ConvertOptions.from_plan(plan).slabs[0]]
+    flags = zarr.open_group(work.store_url, mode="r")[f"{first.name}/slab_flags"]
+    assert isinstance(flags, zarr.Array)
+    return int(np.count_nonzero(np.asarray(flags[:]) & SLAB_FLAGS["archive_unreadable"]))
+
+
+def _done_for(work: WorkFolder, part: Partition) -> tuple[int, bool]:
+    """For how many of its participants a partition was done, and whether archives are to be read again."""
+    marker = work.read_marker(part.index) or ""
+    digest = marker.removeprefix(RETRY)
+    for count in range(len(part.eids), 0, -1):
+        if digest == part.first(count).digest:
+            return count, digest != marker
+    return 0, False
+
+
+def _unread(record: Record, slabs: Sequence[int], count: int) -> list[int]:
+    """Who of the first participants of a record has an archive that couldn't be read, which every slab says."""
+    flags = record[f"{SLABS[slabs[0]].name}/slab_flags"][:count]
+    unread: list[int] = np.flatnonzero(flags & SLAB_FLAGS["archive_unreadable"]).tolist()
+    return unread

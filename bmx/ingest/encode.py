@@ -36,7 +36,7 @@ def encode_partition(work_url: str, index: int, *, only: int | None = None, with
     """Write the images of one partition, then its record, then its marker.
 
     Exams are opened one after another: an open archive takes as much memory as its images. Participants that
-    an earlier, shorter partition held are taken from the store, since their archives may be gone.
+    the partition holds already are taken from the store, since their archives may be gone (see `earlier`).
     An archive that is gone, or an archive or a slab that can't be read, is data: it gets a status and a reason.
     A disk that is full or away or a folder that may not be written raises, and stops the conversion.
 
@@ -50,9 +50,12 @@ def encode_partition(work_url: str, index: int, *, only: int | None = None, with
     plan = work.read_plan()
     part, options = plan.partition(index), ConvertOptions.from_plan(plan)
     source = source_of(options.source, layout=options.layout, instance=options.instance)
-    before = find_earlier(work, part)
-    rows = range(before.participants, len(part.eids)) if only is None else range(only, only + 1)
-    block = Block(options, len(rows), earlier=before.participants if only is None else 0)
+    before = find_earlier(work, part, options.slabs)
+    if only is None and not before.others:  # the worker that did it died before anybody knew
+        work.write_marker(index, part.digest)
+        return
+    rows = before.others if only is None else [only]
+    block = Block(options, rows, participants=len(part.eids)) if only is None else Block(options, [0])
     for place, row in enumerate(rows):
         with ExitStack() as stack:
             if row in without:
@@ -64,7 +67,7 @@ def encode_partition(work_url: str, index: int, *, only: int | None = None, with
             block.read(place, one)
     if only is not None:
         return
-    record = before.joined(block.record(part.eids[before.participants :]))
+    record = before.joined(block.record([part.eids[row] for row in rows]))
     for number in options.slabs:
         before.fill(SLABS[number], images := block.images.pop(number))
         write_images(work.store_url, SLABS[number], images, start=part.start)
@@ -73,25 +76,32 @@ def encode_partition(work_url: str, index: int, *, only: int | None = None, with
 
 
 class Block:
-    """What the participants of one partition turn out to be, filled in one by one behind those of an earlier call."""
+    """What participants of one partition turn out to be, filled in one by one among those of an earlier call.
 
-    def __init__(self, options: ConvertOptions, participants: int, *, earlier: int) -> None:
-        everyone = earlier + participants
+    Parameters
+    ----------
+    options : which images are kept
+    rows : of those that are read in the images of all, growing
+    participants : all of them, by default those that are read
+    """
+
+    def __init__(self, options: ConvertOptions, rows: Sequence[int], *, participants: int | None = None) -> None:
+        everyone = len(rows) if participants is None else participants
         self.images: dict[int, dict[ContrastName, IntVolume]] = {
             number: {name: np.zeros((everyone, *SLABS[number].stored_shape), np.uint16) for name in options.contrasts}
             for number in options.slabs
         }
-        self._earlier = earlier
-        self._rows = {number: SlabRows(participants) for number in options.slabs}
+        self._places = rows
+        self._rows = {number: SlabRows(len(rows)) for number in options.slabs}
         self._digests: list[str] = []
         self._simulated: list[int] = []
         self._series: list[list[Row]] = []
         self._physics = options.physics
 
     def read(self, row: int, one: Opened) -> None:
-        """Take over everything of one exam, so that it can be closed."""
+        """Take over everything of one exam, the next one of those that are read, so that it can be closed."""
         for number, images in self.images.items():
-            volumes = {name: buffer[self._earlier + row] for name, buffer in images.items()}
+            volumes = {name: buffer[self._places[row]] for name, buffer in images.items()}
             read_slab(self._rows[number], row, one, SLABS[number], volumes, physics=self._physics)
         self._digests.append(one.exam.digest() if one.exam else "")
         self._simulated.append(is_simulated(one.exam) if one.exam and one.exam.headers else UNKNOWN)

@@ -67,7 +67,8 @@ def verify(
     DataFrame
         A row for each participant looked at, in the order of the store: participant, outcome and detail. The outcome
         is *equal*; *differs*, if the archive is the same as then and gives something else; *source_missing*; or
-        *source_changed*, if its digest is another one, so that nothing can be said.
+        *source_changed*, if its digest is another one, so that nothing can be said. Where it couldn't be read then,
+        `bmx.convert` with `retry=True` reads it.
 
     Raises
     ------
@@ -130,7 +131,7 @@ def _check(stored: zarr.Group, url: str, options: ConvertOptions, row: int, eid:
     if not _is_there(where, options):
         return "source_missing", f"there is nothing at {where}"
     source = source_of(options.source, layout=options.layout, instance=options.instance)
-    block = Block(options, 1, earlier=0)
+    block = Block(options, [0])
     with ExitStack() as stack:
         block.read(0, open_exam(stack, source, options, eid, where))
     record = block.record([eid])

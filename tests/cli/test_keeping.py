@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from bmx.cli import app as cli
 from bmx.store.reading import open_store
 from tests.cohorts import make_store
+from tests.exams import make_exam
 
 EIDS = (7000001, 7000002)
 
@@ -41,6 +42,37 @@ def test_verify__ends_with_one_if_anything_differs(store: Path, threads: Client)
     assert said.exit_code == 1
     assert "7000002 differs slab_4/fat (" in " ".join(said.stdout.split())
     assert said.stdout.splitlines()[-1] == "1 equal, 1 differs, 0 source_missing, 0 source_changed"
+
+
+def test_verify__ends_with_one_if_an_archive_changed(store: Path, made: Path, threads: Client) -> None:
+    """The store isn't what one would get today; an archive that is merely gone is no news."""
+    archive = made.parent / "dixon/7000001_20201_2_0.zip"
+    before = archive.read_bytes()
+    try:
+        make_exam(archive.parent, 7000001, slabs=(4,), seed=5)
+        said = bmx(threads, "verify", store, "--all")
+        archive.unlink()
+        gone = bmx(threads, "verify", store, "--all")
+    finally:
+        archive.write_bytes(before)
+    assert (said.exit_code, said.stdout.splitlines()[-1]) == (
+        1, "1 equal, 0 differs, 0 source_missing, 1 source_changed",
+    )  # fmt: skip
+    assert gone.exit_code == 0
+
+
+def test_convert__retries_what_was_unreadable(tmp_path: Path, threads: Client) -> None:
+    """The first call says how, the second one does it."""
+    dixon, store = tmp_path / "dixon", tmp_path / "s.zarr"
+    archive = make_exam(dixon, 7000001, slabs=(4,))
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:1000])
+    said = bmx(threads, "convert", dixon, store, "--slabs", "4")
+    assert "1 archives unreadable (bmx convert --retry reads them again)" in said.stdout
+    archive.write_bytes(whole)
+    said = bmx(threads, "convert", dixon, store, "--retry")
+    assert (said.exit_code, "unreadable" in said.stdout) == (0, False)
+    assert bmx(threads, "convert", dixon, store, "--retry", "--plan").exit_code == 2
 
 
 def test_verify__looks_at_a_sample(store: Path, threads: Client) -> None:
