@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from distributed import Client
 import bmx.store
 from bmx.acquisition import SLABS
 from bmx.cohort.run import run
+from bmx.partitions.engine import log_name
+from bmx.partitions.work import WorkFolder
 from bmx.store.layout import COLUMN_CHUNK, create_column
 from bmx.store.reading import open_store
 from bmx.store.results import masks_beside, open_masks, open_results
@@ -99,3 +103,16 @@ def test_format__names_the_attributes_that_stores_have(tmp_path: Path, untrained
     files = {path.name if path.parent.name.endswith(".work") else f"{path.parent.name}/NNNNNN{path.suffix}"
              for path in Path(f"{store}.work").rglob("*") if path.is_file()}  # fmt: skip
     assert all(f"`{name}`" in PAGE for name in files), files
+
+
+def test_format__says_how_a_digest_looks() -> None:
+    """Whoever checks an archive against the store must know which digest it is, and how long."""
+    assert f"`source_digest` is {len(hashlib.sha256().hexdigest())} hexadecimal digits" in PAGE
+
+
+def test_format__says_what_a_log_holds(tmp_path: Path, threads: Client) -> None:
+    """Each entry that the engine writes."""
+    work = WorkFolder.beside(make_store(tmp_path, (9000001,), slabs=(5,), client=threads))
+    log = json.loads(work.read_file(log_name(0)) or b"")
+    (line,) = (line for line in PAGE.splitlines() if line.startswith("| `logs/NNNNNN.json` |"))
+    assert re.findall(r"`(\w+)`", line) == list(log)
