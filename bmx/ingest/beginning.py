@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_FAR_LARGER = 4
+"""How many times larger partitions would have to be today for a word about it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -76,9 +79,13 @@ def plan_store(
     found = source_of(place, layout=layout, instance=instance).list_exams()
     kept = leave_out_withdrawn(work, found)
     refused = len(found) - len(kept)
-    if before is not None:
-        return work, _grow(before, kept, place), refused
-    return work, _first_plan(kept, options, worker_count(client, workers=workers), max_memory), refused
+    tasks = worker_count(client, workers=workers)
+    if before is None:
+        return work, _first_plan(kept, options, tasks, max_memory), refused
+    grown = _grow(before, kept, place)
+    if len(grown.eids) > len(before.eids) and (advice := advise_anew(grown, tasks, max_memory)):
+        logger.warning("convert: %s", advice)
+    return work, grown, refused
 
 
 def lay_out(work: WorkFolder, plan: Plan) -> None:
@@ -132,17 +139,42 @@ def _refuse_other_kind(before: Layout, layout: Layout, work: WorkFolder, place: 
         )
 
 
-def _first_plan(found: Mapping[int, str], options: ConvertOptions, workers: int, max_memory: int) -> Plan:
+def advise_anew(plan: Plan, workers: int, max_memory: int) -> str:
+    """Advice to begin a store anew that was begun small, and would be of far fewer shards today; empty if it wouldn't.
+
+    Raises
+    ------
+    ValueError
+        If one participant takes more than `max_memory`.
+    """
+    options = ConvertOptions.from_plan(plan)
+    size = _size(len(plan.eids), options, workers, max_memory)
+    if size < _FAR_LARGER * plan.size:
+        return ""
+    arrays = len(options.slabs) * len(options.contrasts)
+    anew = -(-len(plan.eids) // size)
+    return (
+        f"the store was begun with {plan.size} participants in a partition, which makes {len(plan) * arrays:,} shards "
+        f"of all {len(plan.eids):,}; begun now, it would have {size} in a partition and {anew * arrays:,} shards. "
+        "Convert into another place if so many files or objects are too many"
+    )
+
+
+def _size(participants: int, options: ConvertOptions, workers: int, max_memory: int) -> int:
     in_shard, in_memory = bytes_per_participant(options.slabs, options.contrasts)
-    size = choose_size(
-        len(found),
+    return choose_size(
+        participants,
         bytes_per_shard_row=in_shard,
         bytes_per_row=in_memory,
         workers=workers,
         max_memory=max_memory,
         bytes_at_rest=BYTES_AT_REST,
     )
-    peak = BYTES_AT_REST + size * in_memory
+
+
+def _first_plan(found: Mapping[int, str], options: ConvertOptions, workers: int, max_memory: int) -> Plan:
+    size = _size(len(found), options, workers, max_memory)
+    peak = BYTES_AT_REST + size * bytes_per_participant(options.slabs, options.contrasts)[1]
     logger.info("convert: partitions of %d, at most %.0f MB per task", size, peak / 1e6)
     return Plan(tuple(found), size, replace(options, where=tuple(found.values())).for_plan())
 

@@ -42,6 +42,8 @@ class Forecast:
     shards: int
     """Files or objects that hold images."""
     rate: Rate
+    advice: str = ""
+    """What to do about a store that was begun too small; empty if it wasn't."""
 
     @property
     def stored_bytes(self) -> int:
@@ -71,6 +73,8 @@ class Forecast:
             "store": f"{in_units(self.stored_bytes)}{ratio} in at most {self.shards:,} shards",
             "time": time if self.left else "nothing is left to do",
         }
+        if self.advice:
+            lines["advice"] = self.advice
         return "\n".join([self.store, *(f"  {name:<14}{text}" for name, text in lines.items())])
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from bmx.acquisition import SLABS, ContrastName
-from bmx.ingest.beginning import Asked, lay_out, plan_store
+from bmx.ingest.beginning import Asked, advise_anew, lay_out, plan_store
 from bmx.ingest.encode import encode_partition
 from bmx.ingest.forecast import Forecast, Rate
 from bmx.ingest.memory import BYTES_AT_REST, MAX_MEMORY, bytes_per_participant
@@ -87,6 +87,7 @@ def plan(
         raw_bytes=len(planned.eids) * per_participant * len(options.contrasts),
         shards=len(planned) * len(options.slabs) * len(options.contrasts),
         rate=_rate_so_far(work, planned, done) or _try_out(planned),
+        advice=advise_anew(planned, worker_count(client, workers=workers), max_memory),
     )
 
 

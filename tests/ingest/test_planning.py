@@ -167,6 +167,28 @@ def test_plan__that_was_stopped_can_be_written_again(
     assert finish(store).finished
 
 
+def test_plan__warns_of_a_store_that_was_begun_too_small(
+    archives: Path, tmp_path: Path, threads: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A trial of few has a participant to a shard, and so would a hundred thousand: over a million files."""
+    dixon, store = tmp_path / "dixon", tmp_path / "s.zarr"
+    shutil.copytree(archives, dixon)
+    convert(dixon, store, slabs=(2,), client=threads)
+    make_exam(dixon, 28)
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 7)
+    assert plan(dixon, store, client=threads).advice == ""
+    monkeypatch.setattr(beginning, "choose_size", lambda *_, **__: 8)
+    assert not caplog.records
+    forecast = plan(dixon, store, client=threads)
+    expected = "makes 8 shards of all 8; begun now, it would have 8 in a partition and 2 shards. Convert into another"
+    assert expected in str(forecast)
+    assert expected in caplog.text
+    convert(dixon, store, client=threads)
+    caplog.clear()
+    convert(dixon, store, client=threads)  # that nothing is left to do is no time for advice
+    assert expected not in caplog.text
+
+
 def test_convert__of_single_partitions_ignores_newer_archives(archives: Path, tmp_path: Path, threads: Client) -> None:
     """An archive that arrives while an array of jobs is running must not give two of them different plans."""
     dixon, store = tmp_path / "dixon", tmp_path / "s.zarr"
