@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 SUFFIX = ".work"
 _PARTIAL = ".partial"
 _PLAN_FORMAT = 1
+_LOCAL = tuple(f"{protocol}://" for protocol in LocalFileSystem.protocol)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR}
 """Errors that say that a place is the wrong one: no permission, a read-only disk, a file where a folder should be."""
@@ -204,8 +205,16 @@ class WorkFolder:
 
 
 def absolute_place(place: str | Path) -> str:
-    """Make a local path absolute, since workers may run in another folder; a URL stays as it is."""
+    """Make a local path absolute, since workers may run in another folder; a URL stays as it is.
+
+    Examples
+    --------
+    >>> absolute_place("file:///data/ukbb.zarr"), absolute_place("s3://bucket/ukbb.zarr")
+    ('/data/ukbb.zarr', 's3://bucket/ukbb.zarr')
+    """
     text = str(place)
+    if text.startswith(_LOCAL):
+        text = str(fsspec.core.url_to_fs(text)[1])
     return text if "://" in text else str(Path(text).absolute())
 
 

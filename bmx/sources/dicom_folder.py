@@ -15,7 +15,7 @@ from bmx.errors import SourceError
 from bmx.sources.dicom_tags import header_or_reason, looks_like_dicom, read_pixels
 from bmx.sources.header import Header
 from bmx.sources.manifest import MANIFESTS, check_manifests
-from bmx.sources.places import address_of, one_each, open_place, split_stem
+from bmx.sources.places import address_of, files_below, one_each, open_place, split_stem, walk
 from bmx.sources.tag_reader import GaveUp, scan
 from bmx.types import IntVolume
 
@@ -43,7 +43,7 @@ class DicomFolders:
         fs, root = open_place(self.url)
         found = [(*name, address_of(fs, root))] if (name := split_stem(PurePosixPath(root).name)) else []
         if not found:
-            for folder, subfolders, _ in fs.walk(root):
+            for folder, subfolders, _ in walk(fs, root):
                 for subfolder in list(subfolders):
                     if name := split_stem(subfolder):
                         found.append((*name, address_of(fs, f"{folder.rstrip('/')}/{subfolder}")))
@@ -62,7 +62,8 @@ class FolderExam:
     def __init__(self, where: str | Path) -> None:
         self.where = str(where)
         self._fs, self._root = open_place(self.where)
-        self._names = sorted(str(PurePosixPath(path).relative_to(self._root)) for path in self._fs.find(self._root))
+        paths = files_below(self._fs, self._root)
+        self._names = sorted(str(PurePosixPath(path).relative_to(self._root)) for path in paths)
         self.headers: list[Header] = []
         self._fetched: dict[str, bytes | Exception] = {}
         self.rejected: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Final, Literal
@@ -14,8 +14,10 @@ from bmx.errors import SourceError
 from bmx.sources.base import Source
 from bmx.sources.dicom_folder import DicomFolders
 from bmx.sources.nifti_folder import NiftiFolder, files_of, split_name
-from bmx.sources.places import STEM, open_place, split_stem
+from bmx.sources.places import ZIP, open_place, split_stem, walk
 from bmx.sources.ukb_zip import UkbZips
+
+logger = logging.getLogger(__name__)
 
 Layout = Literal["zip", "nifti", "dicom"]
 """How a source keeps its exams."""
@@ -29,7 +31,6 @@ MEANING: Final[dict[Layout, str]] = {
 }
 """Each of them in words."""
 
-_ZIP = re.compile(rf"{STEM}\.zip")
 _SHOWN = 3
 """Names to show of what was found."""
 
@@ -46,8 +47,9 @@ def find_layout(url: str) -> Layout:
     SourceError
         If there is nothing that could be an exam, or exams of two kinds: which one is meant is not ours to guess.
 
-    Nothing is opened. Of folders called `EID_20201_I_0` only the first is looked into: it tells for all whether
-    they hold DICOM files, or zips or NIfTI files with names of their own.
+    The log says how many files have other names. Nothing is opened. Of folders called `EID_20201_I_0` only the
+    first is looked into: it tells for all whether they hold DICOM files, or zips or NIfTI files with names of their
+    own.
     """
     fs, root = open_place(url)
     fs.invalidate_cache()  # exams may have been added since this process looked last
@@ -62,7 +64,13 @@ def find_layout(url: str) -> Layout:
         else:
             found.setdefault(layout, []).append(name)
     if len(found) == 1:
-        return next(iter(found))
+        (layout,) = found
+        if others:
+            logger.warning(
+                "%d files below %s are left out, their names are not those of %s (%s)",
+                len(others), url, MEANING[layout], _some(others),
+            )  # fmt: skip
+        return layout
     if found:
         mixed = " and ".join(f"{len(names)} {MEANING[layout]} ({_some(names)})" for layout, names in found.items())
         raise SourceError(f"expected exams of one kind below {url}, found {mixed}; give the folder that holds one kind")
@@ -93,7 +101,7 @@ def _names(fs: fsspec.AbstractFileSystem, root: str) -> Iterator[tuple[str, Layo
         yield PurePosixPath(root).name, "dicom"
         return
     unpacked: bool | None = None
-    for folder, subfolders, files in fs.walk(root):
+    for folder, subfolders, files in walk(fs, root):
         exams = [name for name in subfolders if split_stem(name)]
         if exams and unpacked is None:
             unpacked = not _holds_names(fs, f"{folder.rstrip('/')}/{exams[0]}")
@@ -111,7 +119,7 @@ def _holds_names(fs: fsspec.AbstractFileSystem, folder: str) -> bool:
 
 def _layout_of(name: str) -> Layout | None:
     """What a file is by its name."""
-    if _ZIP.fullmatch(name):
+    if ZIP.fullmatch(name):
         return "zip"
     return "nifti" if split_name(name) else None
 

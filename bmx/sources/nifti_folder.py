@@ -25,7 +25,7 @@ from bmx.errors import SourceError, did_you_mean
 from bmx.sources.header import Header
 from bmx.sources.nifti_image import NiftiImage
 from bmx.sources.nifti_slab import misplaced, nifti_headers, why_no_slab
-from bmx.sources.places import STEM, address_of, one_each, open_place
+from bmx.sources.places import STEM, address_of, files_below, one_each, open_place
 from bmx.sources.series import Series
 from bmx.types import IntVolume
 
@@ -84,7 +84,7 @@ class NiftiFolder:
         """
         fs, root = open_place(self.url)
         folders: dict[tuple[int, int, str], set[str]] = defaultdict(set)
-        for path in [root] if fs.isfile(root) else fs.find(root):
+        for path in [root] if fs.isfile(root) else files_below(fs, root):
             if name := split_name(PurePosixPath(path).name):
                 folders[name.eid, name.instance, name.stem].add(str(PurePosixPath(path).parent))
         top = str(PurePosixPath(root).parent) if fs.isfile(root) else root.rstrip("/")
@@ -200,7 +200,7 @@ def files_of(where: str) -> Iterator[tuple[str, str]]:
     fs, place = open_place(where)
     folder, stem = str(PurePosixPath(place).parent), PurePosixPath(place).name
     if PurePosixPath(folder).name == _SCATTERED:
-        paths = fs.find(str(PurePosixPath(folder).parent))
+        paths = files_below(fs, str(PurePosixPath(folder).parent))
     else:
         paths = fs.find(folder, prefix=stem)  # object stores list no other files then
     for path in paths:

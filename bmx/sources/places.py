@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import fsspec
@@ -15,6 +16,9 @@ from bmx.errors import SourceError
 
 STEM = rf"(?P<eid>\d+)_{UKB_FIELD}_(?P<instance>\d+)_\d+"
 """Pattern of `EID_20201_I_0`: who, and at which imaging visit. No file says this anywhere else."""
+
+ZIP = re.compile(rf"{STEM}\.(?i:zip)")
+"""Name of an archive."""
 
 _STEM = re.compile(STEM)
 
@@ -42,6 +46,34 @@ def is_there(url: str) -> bool:
     if isinstance(fs, LocalFileSystem) and Path(path).is_dir():
         return any(Path(path).iterdir())
     return bool(fs.exists(path))
+
+
+def walk(fs: fsspec.AbstractFileSystem, root: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Give each folder from the top down, the names of its subfolders and of its files.
+
+    A name that is taken out of the subfolders is not descended into. On a local disk links to folders are followed,
+    as archives are often spread over several disks; no folder is given twice, so that a loop of links has an end.
+    """
+    if not isinstance(fs, LocalFileSystem):
+        yield from fs.walk(root)
+        return
+    seen: set[str] = set()
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        links = {name for name in subfolders if Path(folder, name).is_symlink()}
+        # The folder itself before a link to it: its address holds if the link is removed.
+        subfolders[:] = [*sorted(set(subfolders) - links), *sorted(links)]
+        yield folder, subfolders, files
+
+
+def files_below(fs: fsspec.AbstractFileSystem, root: str) -> list[str]:
+    """Paths of all files below a folder, sorted; links to folders are followed as in `walk`."""
+    if not isinstance(fs, LocalFileSystem):
+        return list(fs.find(root))  # in one question to an object store
+    return sorted(f"{folder.rstrip('/')}/{name}" for folder, _, files in walk(fs, root) for name in files)
 
 
 def address_of(fs: fsspec.AbstractFileSystem, path: str) -> str:

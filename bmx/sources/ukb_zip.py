@@ -5,7 +5,6 @@ The file name alone says who it is: names inside the files are pseudonyms.
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Self
@@ -18,13 +17,12 @@ from bmx.sources.archive import Archive, read_archive
 from bmx.sources.dicom_tags import header_or_reason, looks_like_dicom, read_pixels
 from bmx.sources.header import Header
 from bmx.sources.manifest import MANIFESTS, check_manifests
-from bmx.sources.places import STEM, address_of, one_each, open_place
+from bmx.sources.places import ZIP, address_of, files_below, one_each, open_place
 from bmx.sources.plausible import implausible
 from bmx.sources.tag_reader import GaveUp
 from bmx.sources.tag_template import HeaderReader
 from bmx.types import IntVolume
 
-_NAME = re.compile(rf"{STEM}\.zip")
 _HEAD = 2048
 """Bytes of a file to look at first; where headers are longer, the next files begin with what was needed."""
 _LONGER = 4
@@ -39,7 +37,7 @@ class UkbZips:
         self.instance = instance
 
     def list_exams(self) -> dict[int, str]:
-        """EID -> path, sorted by EID; looks into subfolders.
+        """EID -> path, sorted by EID; looks into subfolders, and into those that are linked on a local disk.
 
         Raises
         ------
@@ -50,11 +48,12 @@ class UkbZips:
         if not fs.exists(root):
             raise SourceError(f"there is nothing at {self.url}; expected a folder of EID_{UKB_FIELD}_I_0.zip files")
         is_file = fs.isfile(root)
-        if is_file and not _NAME.fullmatch(PurePosixPath(root).name):
+        if is_file and not ZIP.fullmatch(PurePosixPath(root).name):
             raise SourceError(
                 f"{self.url} is a file that isn't called EID_{UKB_FIELD}_I_0.zip; give the folder that holds such zips"
             )
-        named = [(path, _NAME.fullmatch(PurePosixPath(path).name)) for path in ([root] if is_file else fs.find(root))]
+        paths = [root] if is_file else files_below(fs, root)
+        named = [(path, ZIP.fullmatch(PurePosixPath(path).name)) for path in paths]
         found = [(int(match["eid"]), int(match["instance"]), address_of(fs, path)) for path, match in named if match]
         what = f"zips called EID_{UKB_FIELD}_{self.instance}_0.zip"
         return one_each(found, instance=self.instance, what=what, url=self.url)

@@ -289,6 +289,13 @@ def test_convert__works_behind_urls(archives: Path, tmp_path: Path, threads: Cli
     assert convert(f"{bucket}/dixon", f"{bucket}/s.zarr", slabs=(2,), client=threads).done == 0
 
 
+def test_convert__takes_urls_of_files(archives: Path, tmp_path: Path, threads: Client) -> None:
+    """As other programs hand places over; the same store is known by its path, too."""
+    assert convert(f"file://{archives}", f"file://{tmp_path}/s.zarr", slabs=(2,), client=threads).done == 3
+    assert convert(archives, tmp_path / "s.zarr", client=threads).done == 0
+    assert status(open_store(f"file://{tmp_path}/s.zarr"), 2) == ["complete"] * 3
+
+
 def test_convert__refuses_to_mix_simulated_and_real(tmp_path: Path, threads: Client) -> None:
     """A simulated person among real ones would end up in a paper."""
 

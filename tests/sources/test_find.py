@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from bmx.errors import SourceError
-from bmx.sources.find import exam_bytes, find_layout, source_of
+from bmx.sources.find import Layout, exam_bytes, find_layout, source_of
 
 ZIP, SLAB, EXAM = "1000001_20201_2_0.zip", "1000001_20201_2_0_slab_2_fat.nii.gz", "1000001_20201_2_0"
 
@@ -34,6 +35,30 @@ def place(folder: Path, *names: str) -> str:
 def test_find_layout__goes_by_names(tmp_path: Path, names: list[str], layout: str) -> None:
     """Whatever the depth; a folder of one participant may hold any of the three."""
     assert find_layout(place(tmp_path, *names)) == layout
+
+
+def test_find_layout__says_what_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whose archive is called otherwise would be missing from the study without a word."""
+    with caplog.at_level(logging.WARNING, logger="bmx"):
+        find_layout(place(tmp_path, ZIP, "sub/1000002_20201_3_0.ZIP"))
+        assert not caplog.records
+        find_layout(place(tmp_path, "1000003_20201_2_0 (1).zip", "a/notes.txt", "b.md5", "c.md5"))
+    assert caplog.messages == [
+        f"4 files below {tmp_path} are left out, their names are not those of EID_20201_I_0.zip files "
+        "(1000003_20201_2_0 (1).zip, b.md5, c.md5, …)"
+    ]
+
+
+@pytest.mark.parametrize("layout", ["zip", "nifti", "dicom"])
+def test_find_layout__follows_links_to_folders(tmp_path: Path, layout: Layout) -> None:
+    """And so does the source: both must see the same."""
+    name = {"zip": ZIP, "nifti": SLAB, "dicom": f"{EXAM}/series/1"}[layout]
+    place(tmp_path / "elsewhere" / "10", name)
+    (tmp_path / "dixon").mkdir()
+    (tmp_path / "dixon/disk").symlink_to(tmp_path / "elsewhere")
+    assert find_layout(str(tmp_path / "dixon")) == layout
+    (where,) = source_of(str(tmp_path / "dixon"), layout=layout, instance=2).list_exams().values()
+    assert where.startswith(f"{tmp_path}/dixon/disk/10/{EXAM}")
 
 
 def test_find_layout__of_a_single_exam(tmp_path: Path) -> None:

@@ -55,6 +55,13 @@ def test_list_exams__says_what_is_wrong(tmp_path: Path) -> None:
         UkbZips(str(tmp_path / "notes.txt")).list_exams()
 
 
+def test_list_exams__takes_an_ending_in_capitals(tmp_path: Path) -> None:
+    """Some programs and disks write names so."""
+    for name in ("1000001_20201_2_0.ZIP", "1000002_20201_2_0.Zip"):
+        (tmp_path / name).touch()
+    assert list(UkbZips(str(tmp_path)).list_exams()) == [1000001, 1000002]
+
+
 def test_list_exams__refuses_a_participant_twice(tmp_path: Path) -> None:
     """Which one is meant is not ours to guess."""
     for folder in ("a", "b"):
