@@ -4,7 +4,8 @@ A file is called `EID_20201_I_0_slab_N_CONTRAST.nii.gz` (or `.nii`), for example
 `1000001_20201_2_0_slab_2_fat.nii.gz`, in any subfolder: EID and imaging visit I, slab N from 1 to 6, and as
 CONTRAST one of fat, water, in_phase, opposed_phase or F, W, in, opp. The voxels must be those of the scanner:
 the protocol's rows, columns and slice spacing, whole numbers from 0 to 65535. Axes may be permuted and turned
-round; they are re-ordered, never resampled. What doesn't fit is refused with the difference, slab by slab.
+round; they are re-ordered, never resampled. What doesn't fit is refused with the difference, slab by slab. A
+slice that is 0 throughout counts as missing.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class NiftiExam:
         ]
 
     def pixels(self, header: Header) -> IntVolume:
-        """Read one image, (y, x) uint16; SourceError if its file is damaged or holds other values than a scanner's.
+        """Read one image, (y, x) uint16; SourceError if it is missing or its file holds other values than a scanner's.
 
         A file is read whole, and the last four are kept: as many as one slab has.
         """
@@ -144,6 +145,9 @@ class NiftiExam:
         if isinstance(found, SourceError):
             raise found
         image: IntVolume = found[header.instance_number - 1]
+        if not image.any():
+            # A file can't leave a slice out: what is missing is 0 in it, which no scanner gives.
+            raise SourceError(f"{file}: slice {header.instance_number} is 0 throughout, so it counts as missing")
         return image
 
     def digest(self) -> str:

@@ -45,7 +45,8 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
 
     Returns
     -------
-    list of the files that were written. A slab that the participant lacks is left out, and the log says why.
+    list of the files that were written. A slab that the participant lacks is left out, as is an image that an
+    incomplete slab lacks, and the log says why.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
         if int(slab["slab_status"]) not in _STORED:
             logger.info("export: participant %d has no %s: %s", eid, name, slab["slab_reason"].item() or "it is absent")
             continue
-        images = {f"{name}_{contrast}": slab[contrast] for contrast in sorted(IMAGES & set(map(str, slab.data_vars)))}
+        images = dict(_held(name, slab, eid))
         if drawn is not None and name in drawn.children:
             mask = drawn[f"{name}/mask"]
             assert isinstance(mask, xr.DataArray)
@@ -78,6 +79,17 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
     if not written:
         raise StoreError(f"participant {eid} has no slab in {store}; bmx inspect tells what became of the archive")
     return written
+
+
+def _held(name: str, slab: xr.Dataset, eid: int) -> Iterator[tuple[str, xr.DataArray]]:
+    """Images of a slab, by the last part of their files' names, without those that the store lacks."""
+    for contrast in sorted(IMAGES & set(map(str, slab.data_vars))):
+        if bool(slab[contrast].any()):
+            yield f"{name}_{contrast}", slab[contrast]
+        else:
+            # A file of zeros would be taken for an image that was acquired.
+            reason = slab["slab_reason"].item()
+            logger.info("export: participant %d has no %s of %s, it is 0 throughout: %s", eid, contrast, name, reason)
 
 
 def to_nifti(volume: npt.NDArray[Any], affine: Affine, *, description: str = "") -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from bmx.acquisition import CONTRASTS
 from bmx.ingest.conversion import convert
 from bmx.store.exporting import export
 from bmx.store.reading import open_store
-from bmx.variables import SLAB_STATUS
+from bmx.variables import SLAB_FLAGS, SLAB_STATUS
 from tests.exams import affine, edit, images, make_exam
 from tests.nifti import write_nifti
 
@@ -100,3 +101,32 @@ def test_convert__of_an_incomplete_exam_and_back(tmp_path: Path, threads: Client
         for name in (*CONTRASTS, "native_slices", "slab_status", "slab_reason", "physics_residual"):
             np.testing.assert_array_equal(again[f"{slab}/{name}"], first[f"{slab}/{name}"], err_msg=name)
         np.testing.assert_allclose(again[f"{slab}/affine"], first[f"{slab}/affine"], atol=1e-3)
+
+
+def test_convert__of_what_is_missing_and_back(
+    tmp_path: Path, threads: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One without a water image, one without a slice of fat: neither is complete after the way through NIfTI."""
+
+    def lose(image: Dataset) -> Dataset | None:
+        return None if image.SeriesDescription.endswith("_F") and image.InstanceNumber == 7 else image
+
+    make_exam(tmp_path / "dixon", 1000001, contrasts=["fat"])
+    edit(make_exam(tmp_path / "dixon", 1000002), lose)
+    first, again = tmp_path / "first.zarr", tmp_path / "again.zarr"
+    convert(tmp_path / "dixon", first, slabs=(2,), contrasts=PAIR, client=threads)
+    with caplog.at_level(logging.INFO, logger="bmx.store.exporting"):
+        written = [path for eid in (1000001, 1000002) for path in export(first, eid, tmp_path / "nifti")]
+    assert [Path(path).name[:-7] for path in written] == [
+        "1000001_20201_2_0_slab_2_fat", "1000002_20201_2_0_slab_2_fat", "1000002_20201_2_0_slab_2_water",
+    ]  # fmt: skip
+    assert "participant 1000001 has no water of slab_2, it is 0 throughout: no water image" in caplog.text
+    convert(tmp_path / "nifti", again, slabs=(2,), contrasts=PAIR, client=threads)
+    before, after = open_store(first)["slab_2"], open_store(again)["slab_2"]
+    for name in ("fat", "water", "native_slices", "slab_status"):
+        np.testing.assert_array_equal(after[name], before[name], err_msg=name)
+    assert before["slab_reason"].to_numpy().tolist() == ["no water image", "fat lacks 1 of 44 slices"]
+    lost, damaged = after["slab_reason"].to_numpy().tolist()
+    assert lost == "no water image"
+    assert damaged.startswith("fat has 1 of 44 slices that can't be read: 1000002_20201_2_0_slab_2_fat.nii.gz: slice ")
+    assert (after["slab_flags"] & SLAB_FLAGS["missing_slices"]).astype(bool).to_numpy().tolist() == [False, True]

@@ -65,8 +65,7 @@ def test_nifti_exam__keeps_an_oblique_affine(tmp_path: Path) -> None:
     """Turned by 10 degrees about the Left-Right axis: slices move in plane from one to the next."""
     angle = np.deg2rad(10)
     turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
-    oblique = turn @ affine(2)
-    write_nifti(tmp_path / f"{STEM}_slab_2_fat.nii.gz", images(2)["fat"], oblique, axes="RAS")
+    write_nifti(tmp_path / f"{STEM}_slab_2_fat.nii.gz", images(2)["fat"], oblique := turn @ affine(2), axes="RAS")
     with open_exam(tmp_path) as exam:
         (slab,) = identify(exam.headers, contrasts=["fat"]).slabs.values()
         np.testing.assert_allclose(slab.station.affine, oblique, atol=1e-3)
@@ -292,3 +291,10 @@ def test_open_exam__whose_files_are_gone(tmp_path: Path) -> None:
     """Moved since the plan was made: a reason for this participant, not the end of the conversion."""
     with pytest.raises(SourceError, match=f"expected NIfTI files called {STEM}_slab_N_CONTRAST, found none"):
         open_exam(tmp_path)
+
+
+def test_nifti_exam__counts_a_slice_of_zeros_as_missing(tmp_path: Path) -> None:
+    """A file has all slices; where the store lacked one, the exported file has zeros."""
+    write_nifti(tmp_path / f"{STEM}_slab_2_fat.nii.gz", np.zeros((44, 174, 224), np.uint16), affine(2))
+    with pytest.raises(SourceError, match=r"fat\.nii\.gz: slice \d+ is 0 throughout, so it counts as missing"):
+        open_exam(tmp_path).pixels(open_exam(tmp_path).headers[6])
