@@ -67,10 +67,11 @@ class Earlier:
     def fill(self, slab: Slab, images: Mapping[ContrastName, IntVolume]) -> None:
         """Put their images of a slab into their rows of these buffers, (participant, z, y, x) each."""
         if self.kept:
-            rows, stop = list(self.kept), self.kept[-1] + 1
             start = self.part.start
             for name, buffer in images.items():
-                buffer[rows] = read_images(self.store_url, slab, name, start=start, stop=start + stop)[rows]
+                held = read_images(self.store_url, slab, name, start=start, stop=start + self.kept[-1] + 1)
+                for row in self.kept:  # one by one: with a list of rows, NumPy would make a copy of all
+                    buffer[row] = held[row]
 
 
 def find_earlier(work: WorkFolder, part: Partition, slabs: Sequence[int]) -> Earlier:
