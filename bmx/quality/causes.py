@@ -6,7 +6,8 @@ What the paper's authors found by looking at every image is inferred here, in th
 2. data structure: series, headers or files of the region's slab weren't those of a clean exam, or four images
    aren't what they are called;
 3. partially or fully outside: the other regions of the femur tell how high the body lies, and with it which share
-   of the lost region its slab can show; a mask that is small or displaced and touches an end of its slab is cut;
+   of the lost region its slab can show; a mask that is small or displaced and touches an end of its slab is cut. One
+   that isn't found, and whose place nothing tells, is taken to lie outside;
 4. imaging artefact: a swap of fat and water, or a fat fraction that no marrow has;
 5. skeletal abnormality: the marrow is lost everywhere, or the spine alone, which always lies inside its slab;
 6. no obvious defect.
@@ -27,8 +28,9 @@ from bmx.variables import QC_CAUSE, QC_FLAGS, QC_OUTCOME
 HALF_HEIGHT_MM: Final = {"femoral_head": 16.0, "total_hip": 31.0, "femoral_diaphysis": 22.0}
 """From the middle to either end, world z: masks in simulated people of 60-69 years."""
 
-_WHOLE, _NOTHING = 0.9, 0.05
-"""Share of a region inside its slab from which on it counts as inside, and up to which as outside."""
+_WHOLE, _HALF, _NOTHING = 0.9, 0.5, 0.05
+"""Share of a region inside its slab from which on it counts as inside, and up to which as outside; half, where the
+region wasn't found."""
 
 
 def find_causes(outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray, mean: xr.DataArray, told: xr.Dataset,
@@ -49,12 +51,16 @@ def find_causes(outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray
     regions = [str(name) for name in outcome.indexes["region"]]
     systemic = _everywhere(lost & (outcome != QC_OUTCOME["not_attempted"]), regions)
     spine = xr.DataArray([base_region(name) == "spine" for name in regions], dims="region")
+    # What isn't in the slab isn't drawn, or something else is: with little confidence, far from its place or not fatty.
+    strange = (outcome == QC_OUTCOME["outlier"]) | _has(flags, "implausible_bmff")
+    gone = (outcome == QC_OUTCOME["empty"]) | (strange & _has(flags, "low_confidence"))
+    hidden = (~(share >= _HALF) & told["top"].notnull()).where(gone, share <= _NOTHING)
     cases = [
         (~lost | unasked, "none"),
         (withdrawn, "withdrawn"),
         (_has(flags, "irregular_source") | _has(flags, "physics_violated"), "data_structure"),
         (systemic, "skeletal_abnormality"),
-        (~spine & (share <= _NOTHING), "fully_outside"),
+        (~spine & hidden, "fully_outside"),
         (~spine & ((share < _WHOLE) | cut), "partially_outside"),
         (_has(flags, "swap_suspected") | _has(flags, "swap_corrected") | _has(flags, "implausible_bmff"),
          "imaging_artefact"),
@@ -71,21 +77,32 @@ def expected_share(
 ) -> xr.DataArray:
     """Which share of each femoral region its slab can be expected to show, 0-1; NaN where nothing tells. Lazy.
 
-    A body that lies too low or too high does so with all of its femur: how far the usable regions lie from where
-    they lie in others says where a lost one must be.
+    A body that lies too low or too high does so with all of its femur: how far the other regions lie from where they
+    lie in others says where this one must be. Of one that is cut by the end of its slab, the other end tells.
     """
     known = [HALF_HEIGHT_MM.get(base_region(str(name)), np.nan) for name in outcome.indexes["region"]]
     half = xr.DataArray(known, dims="region")
-    sound = (outcome == QC_OUTCOME["ok"]) & ~_has(flags, "touches_slab_edge") & half.notnull()
-    # Where all that can tell are outliers, all of the body may be.
-    sound = sound | ((outcome == QC_OUTCOME["outlier"]) & half.notnull() & ~sound.any("region"))
-    moved = (centre - mean).where(sound)
-    shift = moved.sum("region") / moved.count("region").where(moved.count("region") > 0)
+    cut = _has(flags, "touches_slab_edge")
+    displaced = outcome == QC_OUTCOME["outlier"]
+    sure = centre.notnull() & half.notnull() & ~_has(flags, "low_confidence")
+    above = told["top"] - centre < centre - told["bottom"]
+    whole = (2 * centre - told["top"] + half).where(above, 2 * centre - told["bottom"] - half)
+    shift = xr.full_like(centre, np.nan)
+    for place, trusted in (
+        (centre, sure & ~cut & (outcome == QC_OUTCOME["ok"])),
+        (whole, sure & cut & ~displaced),
+        # Where all that can tell are outliers, all of the body may be.
+        (centre, sure & displaced),
+    ):
+        moved = (place - mean).where(trusted)
+        others = moved.sum("region") - moved.fillna(0)
+        count = moved.count("region") - moved.notnull()
+        shift = shift.fillna((others / count.where(count > 0)).fillna(moved))
     middle = mean + shift
     upper, lower = middle + half, middle - half
     upper = upper.where(upper < told["top"], told["top"])
     lower = lower.where(lower > told["bottom"], told["bottom"])
-    share: xr.DataArray = ((upper - lower) / (2 * half)).clip(0, 1)
+    share: xr.DataArray = ((upper - lower) / (2 * half)).clip(0, 1).where(shift.notnull())
     return share
 
 

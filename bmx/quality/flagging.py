@@ -19,6 +19,9 @@ _CARRIED = ("touches_slab_edge", "swap_corrected", "swap_suspected", "adjacent_s
 
 _DEFAULT = Limits()
 
+_TELLING, _STEADY = 20, 0.001
+"""Participants from which on the spread of a network's confidence is known, and the least that it can be."""
+
 
 def flag(
     results: xr.Dataset,
@@ -169,9 +172,20 @@ def _flags(
         **{name: (judged["flags"] & RESULT_FLAGS[name]) > 0 for name in _CARRIED},
     }
     if "confidence" in judged:
-        noticed["low_confidence"] = judged["confidence"] < limits.confidence
+        noticed["low_confidence"] = _unsure(judged["confidence"].where(drawn), limits)
     bits = [where.astype(np.uint16) * np.uint16(QC_FLAGS[name]) for name, where in noticed.items()]
     return sum(bits[1:], start=bits[0]).transpose("participant", "region")
+
+
+def _unsure(confidence: xr.DataArray, limits: Limits) -> xr.DataArray:
+    """Where a network is far less sure than it was of the same region in others."""
+    whole = confidence.chunk(participant=-1) if confidence.chunks else confidence
+    enough = whole.count("participant") >= _TELLING
+    # Of nothing at all NumPy warns.
+    middle = whole.where(enough, 0).median("participant")
+    spread = 1.4826 * abs(whole.where(enough, 0) - middle).median("participant")
+    lowest = (middle - limits.confidence_spread * spread.where(spread > _STEADY, _STEADY)).where(enough)
+    return (confidence < limits.confidence) | (confidence < lowest)
 
 
 def _outcome(judged: xr.Dataset, flags: xr.DataArray, limits: Limits) -> xr.DataArray:

@@ -59,6 +59,11 @@ class Limits:
     confidence: float = 0.5
     """Below it the network is unsure; 0 to 1. Our choice."""
 
+    confidence_spread: float = 6.0
+    """So many robust SDs (1.4826 times the median deviation) below the cohort's median it is unsure, too, if at least
+    20 participants tell. Where a head lies outside its slab, networks draw something else, and are a little less sure:
+    0.88 where others have 0.95 ± 0.002. Our choice; infinity leaves it out."""
+
     physics: float = VIOLATED
     """Residual of in = W + F or opposed = |W - F| from which on images aren't what they are called."""
 
@@ -101,6 +106,7 @@ class Limits:
             "qc_outlier_sd": self.outlier_sd,
             "qc_body_position": self.body_position,
             "qc_confidence": self.confidence,
+            "qc_confidence_spread": self.confidence_spread,
             "qc_physics": self.physics,
             "qc_sides_volume": self.sides_volume,
             "qc_doubtful": " ".join(self.doubtful),

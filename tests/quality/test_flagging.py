@@ -192,7 +192,7 @@ def test_flag__uses_confidence_where_there_is_one() -> None:
     confidence = np.full((60, 4), 0.9, np.float32)
     confidence[0, 0], confidence[1, 0], confidence[2, 0] = 0.3, 0.5, np.nan
     results["confidence"] = (("participant", "region"), confidence)
-    found = flag(results, limits=Limits(confidence=0.5))
+    found = flag(results, limits=Limits(confidence=0.5, confidence_spread=np.inf))
     assert ["low_confidence" in flags_of(found, row, "spine") for row in range(3)] == [True, False, False]
     assert outcome_of(found, 0, "spine") == "ok"
     strict = flag(results, limits=Limits(doubtful=("low_confidence",)))
