@@ -146,9 +146,7 @@ def run(
     records = [work.read_record(part.index) for part in plan.partitions()]
     used = get_recipe(recipe)
     attrs |= {**used.attrs, "correction": ""}
-    write_results(
-        target, records, eids=plan.eids, regions=chosen, models=digests, erosion=used.erosion, attrs=attrs
-    )
+    write_results(target, records, eids=plan.eids, regions=chosen, models=digests, erosion=used.erosion, attrs=attrs)
     work.write_finished(plan)
     return open_results(target)
 
