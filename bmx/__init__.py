@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bmx.simulation.measured import simulate_results
     from bmx.store.exporting import export
     from bmx.store.reading import open_store
-    from bmx.store.results import open_masks, open_results
+    from bmx.store.results import open_masks, open_results, open_vertebrae
     from bmx.store.returning import return_to_ukb
     from bmx.store.tables import save_table, to_table
     from bmx.training.learning import train
@@ -51,6 +51,7 @@ _HOME = {
     "open_results": "bmx.store.results:open_results",
     "open_store": "bmx.store.reading:open_store",
     "plot": "bmx.plot",
+    "open_vertebrae": "bmx.store.results:open_vertebrae",
     "open_traits": "bmx.phenotypes.traits:open_traits",
     "qc": "bmx.quality",
     "read_masks": "bmx.ingest.masks:read_masks",
@@ -82,6 +83,7 @@ __all__ = [
     "open_results",
     "open_store",
     "open_traits",
+    "open_vertebrae",
     "plot",
     "qc",
     "read_masks",

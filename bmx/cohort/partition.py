@@ -12,7 +12,7 @@ import xarray as xr
 
 from bmx.core.recipes import recipe_of_plan
 from bmx.errors import BmxError, ModelError
-from bmx.measurement import measure
+from bmx.measurement import measure, measure_vertebrae
 from bmx.models.base import Models
 from bmx.models.cards import ModelCard
 from bmx.models.own import Model
@@ -26,6 +26,7 @@ from bmx.variables import MEASUREMENT_STATUS, SLAB_STATUS, variables_of
 logger = logging.getLogger(__name__)
 
 TEXT = np.dtypes.StringDType()
+SPINE = "spine"
 _LONGEST = 300
 """Characters of an error that are kept as a reason."""
 
@@ -63,7 +64,7 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
         return 0
     lost = dict(without)
     try:
-        drawn, results = _compute(_leave_out(slabs, lost), models, plan.options)
+        drawn, measured = _compute(_leave_out(slabs, lost), models, plan.options)
     except (OSError, MemoryError, BmxError):
         raise
     except Exception:  # whatever a participant's images can make somebody's model raise
@@ -71,16 +72,16 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
         # Of one participant alone nothing tells whether the fault is theirs; it must not stop the others.
         if len(lost) == len(part.eids) > 1:
             raise
-        drawn, results = _compute(_leave_out(slabs, lost), models, plan.options)
+        drawn, measured = _compute(_leave_out(slabs, lost), models, plan.options)
     write_masks(plan.options["masks"], drawn, start=part.start)
     digests = slabs["source_digest"].to_numpy().astype(object).astype(str)
-    work.write_record(index, record(results) | {"source_digest": digests})
+    work.write_record(index, record(*measured) | {"source_digest": digests})
     work.write_marker(index, part.digest)
-    return int((results["status"] == MEASUREMENT_STATUS["failed"]).any("region").sum())
+    return int((measured[0]["status"] == MEASUREMENT_STATUS["failed"]).any("region").sum())
 
 
-def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> tuple[xr.DataTree, xr.Dataset]:
-    """Masks and results of some participants."""
+def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> tuple[xr.DataTree, list[xr.Dataset]]:
+    """Masks and results of some participants: of their regions and, if they have a spine, of its vertebrae."""
     # Inside a Dask task: a nested call to the cluster would wait for a free worker, this one, for ever.
     # Said at each call, since Dask's configuration is shared by all threads of a worker.
     here = {"scheduler": "synchronous"}
@@ -92,7 +93,9 @@ def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> 
         swaps=options["swaps"],
         allow_simulated=True,
     ).compute(**here)
-    return drawn, measure(slabs, masks=drawn, recipe=recipe_of_plan(options["recipe"])).compute(**here)
+    recipe = recipe_of_plan(options["recipe"])
+    verbs = [measure, measure_vertebrae] if SPINE in options["regions"] else [measure]
+    return drawn, [verb(slabs, masks=drawn, recipe=recipe).compute(**here) for verb in verbs]
 
 
 def _find_culprits(
@@ -133,12 +136,13 @@ def _leave_out(slabs: xr.DataTree, lost: Mapping[int, str]) -> xr.DataTree:
     return xr.DataTree.from_dict(changed)
 
 
-def record(results: xr.Dataset) -> dict[str, np.ndarray]:
-    """The per-participant variables of a results Dataset as plain arrays, text as NumPy `U`."""
+def record(results: xr.Dataset, vertebrae: xr.Dataset | None = None) -> dict[str, np.ndarray]:
+    """The per-participant variables of results, and of vertebrae, as plain arrays, text as NumPy `U`."""
     kept = {}
-    for variable in variables_of("results"):
+    for variable in (*variables_of("results"), *(variables_of("vertebrae") if vertebrae is not None else ())):
         if variable.dims[0] == "participant":
-            values = results[variable.name].to_numpy()
+            held = results if vertebrae is None or variable.place == "results" else vertebrae
+            values = held[variable.name].to_numpy()
             kept[variable.name] = values.astype(object).astype(str) if variable.dtype == "string" else values
     return kept
 

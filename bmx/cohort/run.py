@@ -78,8 +78,9 @@ def run(
 
     Returns
     -------
-    Dataset, participant x region; every participant of the store has a row. One whose images make a model raise, kill
-    the process that works on them or block it beyond `timeout`, is `failed` with that reason.
+    Dataset, participant x region; every participant of the store has a row. What was measured in each vertebra lies
+    beside it, see `bmx.open_vertebrae`. One whose images make a model raise, kill the process that works on them or
+    block it beyond `timeout`, is `failed` with that reason.
 
     Raises
     ------

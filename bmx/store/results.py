@@ -29,6 +29,9 @@ from bmx.variables import VARIABLES, variables_of
 OF_REGION = ["slab", "side", "erosion", "model"]
 """Variables of the results that describe a region, not a participant."""
 
+VERTEBRAE = "vertebrae"
+"""The group of what was measured in each vertebra."""
+
 MASKS_FORMAT, RESULTS_FORMAT, VERSION = "bmx-masks", "bmx-results", 1
 
 
@@ -109,7 +112,18 @@ def write_results(
             values = np.concatenate([record[variable.name] for record in records])
             values = values.astype(object if variable.dtype == "string" else variable.dtype)
         create_column(root, variable, values)
+    if all("vertebra_bmff" in record for record in records):
+        _write_vertebrae(root.create_group(VERTEBRAE), records)
     consolidate(url)
+
+
+def _write_vertebrae(group: zarr.Group, records: Sequence[Mapping[str, np.ndarray]]) -> None:
+    for variable in variables_of("vertebrae"):
+        if variable.dims[0] == "participant":
+            values = np.concatenate([record[variable.name] for record in records])
+        else:
+            values = np.arange(1, 1 + records[0]["vertebra_bmff"].shape[1])
+        create_column(group, variable, values.astype(object if variable.dtype == "string" else variable.dtype))
 
 
 def open_results(results: str | Path) -> xr.Dataset:
@@ -127,6 +141,28 @@ def open_results(results: str | Path) -> xr.Dataset:
     at_once = xr.open_zarr(url, chunks=None, consolidated=True)
     dataset = dataset.assign_coords({name: at_once[name].load() for name in OF_REGION})
     return validate(dataset, "participant", "region", "bmff", "volume", "status", "flags")
+
+
+def open_vertebrae(results: str | Path) -> xr.Dataset:
+    """Open what `bmx.run` measured in each vertebra of the spine: a lazy Dataset, participant x vertebra.
+
+    Vertebra 1 is the highest in the mask; who has fewer than 12 has NaN and 0 voxels in the others. Which vertebrae lie
+    in the slab differs from person to person, so that the same number is not the same vertebra in everybody.
+
+    Raises
+    ------
+    StoreError
+        If there is no finished run, or one without a spine.
+    """
+    regions = open_results(results)
+    if VERTEBRAE not in zarr.open_group(str(results), mode="r"):
+        raise StoreError(
+            f"{results} holds no vertebrae; expected a run with the region spine, found "
+            f"{', '.join(map(str, regions.indexes['region']))}"
+        )
+    chunks = {"participant": COLUMN_CHUNK}
+    found: xr.Dataset = xr.open_zarr(str(results), group=VERTEBRAE, chunks=chunks, consolidated=True)
+    return found.assign_coords(participant=regions["participant"]).assign_attrs(regions.attrs)
 
 
 def open_masks(masks: str | Path) -> xr.DataTree:

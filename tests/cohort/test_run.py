@@ -19,7 +19,7 @@ import bmx.ingest.beginning as beginning
 from bmx.cohort.run import run
 from bmx.errors import ModelError, StoreError
 from bmx.ingest.conversion import convert
-from bmx.measurement import RECIPES, measure
+from bmx.measurement import RECIPES, measure, measure_vertebrae
 from bmx.models.callables import from_callable
 from bmx.models.library import load_models
 from bmx.models.own import Model
@@ -28,7 +28,7 @@ from bmx.regions import REGIONS
 from bmx.segmentation import segment
 from bmx.store.layout import consolidate
 from bmx.store.reading import open_store
-from bmx.store.results import masks_beside, open_masks, open_results
+from bmx.store.results import masks_beside, open_masks, open_results, open_vertebrae
 from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS
 from tests.cohort.dying import draw_or_raise, mark
 from tests.cohorts import PAIR, assert_same_values, contents, make_store, write_models
@@ -476,6 +476,25 @@ def test_run__measures_anew_whose_archive_was_converted_anew(
     with caplog.at_level(logging.INFO, logger="bmx"):
         run(store, results, **how)
     assert "is finished, nothing to do" in caplog.text
+
+
+def test_run__measures_each_vertebra_of_a_spine(
+    finished: Path, untrained: Path, tmp_path: Path, threads: Client
+) -> None:
+    """What the verb gives, in a group of its own; who lacks the slab has none, and other regions have none at all."""
+    store = make_store(tmp_path, (1000001, 1000002), slabs=(2,), client=threads)
+    results = tmp_path / "r.zarr"
+    run(store, results, models=untrained, regions=["spine"], client=threads)
+    found = open_vertebrae(results)
+    expected = measure_vertebrae(open_store(store), masks=open_masks(masks_of(results)))
+    assert found["vertebra_bmff"].chunks is not None
+    assert found["vertebra_voxels"].sum() > 0
+    xr.testing.assert_identical(found.drop_attrs().compute(), expected.drop_attrs().compute(scheduler="synchronous"))
+    assert found.attrs == open_results(results).attrs
+    with pytest.raises(
+        StoreError, match="holds no vertebrae; expected a run with the region spine, found femoral_head"
+    ):
+        open_vertebrae(finished)
 
 
 def test_run__of_a_recipe_of_ones_own_is_measured_by_it(

@@ -23,7 +23,7 @@ from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SLAB_FLAGS, SLAB_STA
 from tests.cohorts import make_store
 
 PAGE = (Path(bmx.store.__file__).parent / "FORMAT.md").read_text()
-DECLARED = variables_of("store", "slab", "series", "masks", "results")
+DECLARED = variables_of("store", "slab", "series", "masks", "results", "vertebrae")
 
 
 def rows(width: int) -> dict[str, list[str]]:

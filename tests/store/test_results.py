@@ -8,7 +8,17 @@ import xarray as xr
 import zarr
 
 from bmx.errors import StoreError
-from bmx.store.results import create_masks, masks_beside, open_masks, open_results, write_masks, write_results
+from bmx.partitions.work import WorkFolder
+from bmx.store.results import (
+    create_masks,
+    masks_beside,
+    open_masks,
+    open_results,
+    open_vertebrae,
+    write_masks,
+    write_results,
+)
+from bmx.store.withdrawal import erase_participants
 from bmx.variables import variables_of
 from tests.conftest import MaxComputes
 
@@ -18,12 +28,13 @@ MODELS = {"spine": "aa", "femoral_head": "bb", "total_hip": "cc"}
 EROSION = {"femoral_head": 2, "total_hip": 1, "spine": 0}
 
 
-def record(rows: int, value: float) -> dict[str, np.ndarray]:
+def record(rows: int, value: float, *, vertebrae: bool = False) -> dict[str, np.ndarray]:
     """What one partition of a run keeps, the same value everywhere."""
     kept = {}
-    for variable in variables_of("results"):
+    for variable in variables_of("results", *(["vertebrae"] if vertebrae else [])):
         if variable.dims[0] == "participant":
-            shape = (rows, len(REGIONS), 3)[: len(variable.dims)]
+            places = 12 if variable.place == "vertebrae" else len(REGIONS)
+            shape = (rows, places, 3)[: len(variable.dims)]
             dtype = "<U9" if variable.dtype == "string" else variable.dtype
             kept[variable.name] = np.full(shape, value).astype(dtype)
     return kept
@@ -117,3 +128,16 @@ def test_open_results__refuses_what_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("results", ["out/r.zarr", "out/r.zarr/", Path("out/r.zarr")])
 def test_masks_beside__takes_paths_with_or_without_a_slash(results: str | Path) -> None:
     assert masks_beside(results) == "out/r.masks.zarr"
+
+
+def test_open_vertebrae__of_who_has_withdrawn_is_nothing(tmp_path: Path) -> None:
+    """Their rows go with those of the regions; the group has no EIDs of its own, which could stay."""
+    path = tmp_path / "r.zarr"
+    records = [record(2, 1, vertebrae=True), record(1, 2, vertebrae=True)]
+    write_results(str(path), records, eids=EIDS, regions=REGIONS, models=MODELS, erosion=EROSION, attrs={"recipe": "x"})
+    erase_participants(str(path), [EIDS[1]], scratch=WorkFolder.beside(path), line="")
+    found = open_vertebrae(path)
+    assert found["participant"].to_numpy().tolist() == [30, -2, 20]
+    assert found["vertebra_bmff"].isnull().all("vertebra").to_numpy().tolist() == [False, True, False]
+    assert "participant" not in zarr.open_group(str(path), mode="r")["vertebrae"]
+    assert found.attrs["recipe"] == "x"
