@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from bmx.acquisition import SLABS
 from bmx.errors import StoreError
 from bmx.partitions.work import absolute_place, writing_to
+from bmx.regions import get_region
 from bmx.sources.header import SIMULATED_COMMENT
 from bmx.store.reading import open_store
 from bmx.store.results import open_masks
@@ -41,7 +43,7 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
     store : from `bmx.convert`
     eid : one participant of it
     folder : path or URL; made if it isn't there, files of the same names are written over
-    masks : of a run; adds `EID_20201_I_0_REGION.nii.gz`, uint8, on the grid of the region's slab
+    masks : of a run; adds `EID_20201_I_0_REGION.nii.gz`, uint8, on the grid of the slab in which the mask lies
 
     Returns
     -------
@@ -68,7 +70,7 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
         if drawn is not None and name in drawn.children:
             mask = drawn[f"{name}/mask"]
             assert isinstance(mask, xr.DataArray)
-            images |= {str(region): mask.sel(region=region) for region in mask["region"].to_numpy()}
+            images |= {region: mask.sel(region=region) for region in _drawn_here(drawn, name)}
         count, affine = int(slab["native_slices"]), slab["affine"].to_numpy()
         for label, image in images.items():
             path = f"{root.rstrip('/')}/{stem}_{label}.nii.gz"
@@ -79,6 +81,20 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
     if not written:
         raise StoreError(f"participant {eid} has no slab in {store}; bmx inspect tells what became of the archive")
     return written
+
+
+def _drawn_here(drawn: xr.DataTree, slab: str) -> list[str]:
+    """Regions to be written with a slab: those with voxels in it, and those of its own that have none anywhere."""
+    voxels = {
+        name: {str(one): bool(node["mask"].sel(region=one).any()) for one in node["region"].to_numpy()}
+        for name, node in drawn.children.items()
+    }
+    elsewhere = {region for name, held in voxels.items() if name != slab for region, some in held.items() if some}
+    return [
+        region
+        for region, some in voxels[slab].items()
+        if some or (SLABS[get_region(region).slab].name == slab and region not in elsewhere)
+    ]
 
 
 def _held(name: str, slab: xr.Dataset, eid: int) -> Iterator[tuple[str, xr.DataArray]]:

@@ -133,6 +133,25 @@ def test_export__adds_masks_on_the_grid_of_their_slab(folder: Path, tmp_path: Pa
     assert int(np.asarray(mask.dataobj).sum()) == 400
 
 
+def test_export__writes_a_region_from_the_slab_in_which_it_lies(folder: Path, tmp_path: Path) -> None:
+    """Looked for beside its own slab, it stands in several of the masks: the empty one must not be the last word."""
+    masks = tmp_path / "r.masks.zarr"
+    places = {2: ["spine", "femoral_head"], 6: ["spine", "femoral_head"]}
+    create_masks(
+        str(masks), eids=EIDS, shard=3, regions=places, models={"spine": "a", "femoral_head": "b"},
+        attrs={"partition_size": 3},
+    )  # fmt: skip
+    mask = zarr.open_group(str(masks), mode="r+", use_consolidated=False)["slab_6/mask"]
+    assert isinstance(mask, zarr.Array)
+    mask[0, 1, 20:24, 80:90, 100:110] = 1
+    consolidate(str(masks))
+    written = export(folder / "s.zarr", 6000001, tmp_path / "nifti", masks=masks)
+    held = {Path(path).name: np.asarray(nib.load(path).dataobj).shape[2] for path in written}
+    assert held["6000001_20201_2_0_femoral_head.nii.gz"] == 64  # slices of slab 6
+    assert held["6000001_20201_2_0_spine.nii.gz"] == 44  # it is nowhere, which its own slab says
+    assert len(written) == 6
+
+
 def test_export__writes_behind_urls(folder: Path, tmp_path: Path) -> None:
     """And says where."""
     written = export(folder / "s.zarr", 6000002, f"memory://{tmp_path.name}/nifti")
