@@ -120,7 +120,8 @@ def group_series(headers: Iterable[Header]) -> list[Series]:
 def _split(headers: Sequence[Header]) -> list[list[Header]]:
     """Split images at repeating positions, by each tag in turn that leaves fewer repeats.
 
-    One doubled file must not keep a tag from telling two contrasts apart, or they would be mixed in one image.
+    One doubled file must not keep a tag from telling two contrasts apart, or they would be mixed in one image. A tag
+    that differs from slice to slice tells nothing apart: one of its groups must hold half of a whole layer.
     """
     if not (repeats := _repeats(headers)):
         return [list(headers)]
@@ -128,7 +129,8 @@ def _split(headers: Sequence[Header]) -> list[list[Header]]:
         groups: dict[object, list[Header]] = defaultdict(list)
         for header in headers:
             groups[key(header)].append(header)
-        if sum(map(_repeats, groups.values())) < repeats:
+        half = (len(headers) - repeats) / 2
+        if sum(map(_repeats, groups.values())) < repeats and max(map(len, groups.values())) >= half:
             return [part for group in groups.values() for part in _split(group)]
     # Nothing tells them apart: first come, first served, by instance number.
     layers: list[list[Header]] = []

@@ -88,6 +88,14 @@ def test_group_series__keeps_what_merely_varies_together() -> None:
     assert len(group_series([header(z=float(z), acquired=str(z)) for z in range(5)])) == 1
 
 
+@pytest.mark.parametrize("tag", ["acquired", "acquisition_number"])
+def test_group_series__a_tag_of_each_slice_shatters_nothing(tag: str) -> None:
+    """Though two of the slices are there a second time, once with another tag."""
+    slices = [header(z=5.0 * z, instance_number=z, **{tag: z if tag != "acquired" else str(z)}) for z in range(12)]
+    copies = [replace(slices[3], where="a"), replace(slices[5], where="b", **{tag: "99" if tag == "acquired" else 99})]
+    assert sorted(len(one.headers) for one in group_series([*slices, *copies])) == [2, 12]
+
+
 def test_series__leaves_a_gap_where_a_slice_is_missing() -> None:
     """Otherwise all slices above would slip down by one."""
     (series,) = group_series([header(z=z) for z in (0.0, 4.5, 13.5, 18.0)])
