@@ -112,11 +112,17 @@ def read_phenotypes(
             f"{_some(columns)}; give another instance=, or add one of fields "
             f"{_some([f'{field.id} ({field.name})' for field in wanted])}"
         )
-    groups = {one.label: one.positions for held in chosen.values() for one in held}
+    densities = {
+        name: _find_columns(columns, spellings, known[of], instances, required=False)
+        for name in chosen
+        if (of := name.replace("tscore_", "bmd_", 1)) != name and of in known
+    }
+    groups = {one.label: one.positions for held in (*chosen.values(), *densities.values()) for one in held}
     cells = read_cells(str(path), len(columns), {_EID: [eid_column], **groups})
     eids = read_eids_of(cells[_EID], columns[eid_column])
     variables = {
-        name: _combine(held, cells, columns, eids, _failed_scans(name, chosen, cells)) for name, held in chosen.items()
+        name: _combine(held, cells, columns, eids, _failed_scans(densities.get(name, []), cells))
+        for name, held in chosen.items()
     }
     _log.info("%s: %d participants, %d fields: %s", path, len(eids), len(variables), ", ".join(variables))
     participant = ("participant", eids, VARIABLES["participant"].attrs)
@@ -241,13 +247,8 @@ def _combine(
     return "participant", values, attrs
 
 
-def _failed_scans(
-    name: str, chosen: Mapping[str, list[_Held]], cells: dict[str, pd.Series[Any]]
-) -> dict[int | None, npt.NDArray[np.bool_]]:
+def _failed_scans(densities: list[_Held], cells: dict[str, pd.Series[Any]]) -> dict[int | None, npt.NDArray[np.bool_]]:
     """By visit, whose T-score follows from a density of 0: it would make anybody osteoporotic."""
-    if not name.startswith("tscore_"):
-        return {}
-    densities = chosen.get(name.replace("tscore_", "bmd_", 1), [])
     return {one.instance: (pd.to_numeric(cells[one.label], errors="coerce") == 0).to_numpy() for one in densities}
 
 

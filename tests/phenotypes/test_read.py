@@ -90,6 +90,9 @@ def test_read_phenotypes__the_t_score_of_a_failed_scan_is_missing(tmp_path: Path
     np.testing.assert_array_equal(alone, [np.nan, 0.3, np.nan, -2])
     np.testing.assert_array_equal(both, [-1.1, 0.3, np.nan, -2])
     assert alone.attrs["zeros_to_missing"] == 2
+    only = read_phenotypes(table, fields=["tscore_total_hip"])  # the density is looked at, and not given
+    assert list(only.data_vars) == ["tscore_total_hip"]
+    np.testing.assert_array_equal(only["tscore_total_hip"], alone)
 
 
 def test_read_phenotypes__t_scores_of_minus_one_and_three_and_zero_stay(tmp_path: Path) -> None:
