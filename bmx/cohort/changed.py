@@ -37,9 +37,10 @@ def forget_changed(
     now = _texts(digests)
     then = _texts(results["source_digest"]) if results is not None else None
     changed, people = [], 0
+    records = work.read_records([part.index for part in done]) if then is None else iter(())
     for part in done:
         rows = slice(part.start, part.stop)
-        before = work.read_record(part.index)["source_digest"].astype(object) if then is None else then[rows]
+        before = next(records)["source_digest"].astype(object) if then is None else then[rows]
         other = sum(
             one != two and not is_tombstone(eid) for one, two, eid in zip(before, now[rows], part.eids, strict=True)
         )

@@ -144,7 +144,7 @@ def run(
     work.sweep()
     sweep_partial(masks_url)
     consolidate(masks_url)
-    records = [work.read_record(part.index) for part in plan.partitions()]
+    records = list(work.read_records(range(len(plan))))
     used = get_recipe(recipe)
     attrs |= {**used.attrs, "correction": ""}
     write_results(target, records, eids=plan.eids, regions=chosen, models=digests, erosion=used.erosion, attrs=attrs)

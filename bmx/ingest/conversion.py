@@ -97,8 +97,8 @@ def convert(
         folder isn't searched again, and somebody must call `finish` when all are there
     physics : check each slab's in = W + F and opposed = |W - F|; images that aren't kept are read for it,
         so that four are inflated where two are kept. By default, if all four are kept
-    retry : read archives again that were gone or couldn't be read, now that they have been replaced. Everybody else
-        stays as the store has them, even if their archives are gone; results that were made of it are to be made anew
+    retry : read archives again that were gone or couldn't be read, and can be opened now. Everybody else stays as the
+        store has them, even if their archives are gone; `bmx.run` measures anew whose archive is another one
 
     Returns
     -------
@@ -131,8 +131,8 @@ def convert(
         return _report(work, plan, done=done, finished=work.is_finished(plan))
     work, plan, refused = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
     if retry and work.has_plan():
-        count = read_again(work, work.read_plan())
-        logger.info("convert: %d archives that couldn't be read are read again", count)
+        count = read_again(work, work.read_plan(), now=plan)
+        logger.info("convert: %d archives that couldn't be read can be opened now, and are read again", count)
     if work.is_finished(plan) and not work.missing(plan):
         logger.info("convert: %s is finished, nothing to do", work.store_url)
         return _report(work, plan, done=0, finished=True, refused=refused)

@@ -6,7 +6,7 @@ it holds the digest of those for whom it was done, and stays until the partition
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,10 +15,13 @@ import numpy.typing as npt
 import zarr
 
 from bmx.acquisition import SLABS, ContrastName, Slab
+from bmx.errors import SourceError
 from bmx.ingest.options import ConvertOptions
 from bmx.ingest.provenance import SERIES
 from bmx.partitions.plan import Partition, Plan
 from bmx.partitions.work import WorkFolder
+from bmx.sources.base import Source
+from bmx.sources.find import source_of
 from bmx.store.slabs import read_images
 from bmx.types import IntVolume
 from bmx.variables import SLAB_FLAGS
@@ -93,28 +96,50 @@ def find_earlier(work: WorkFolder, part: Partition, slabs: Sequence[int]) -> Ear
     return Earlier(work.store_url, part, tuple(row for row in range(count) if row not in unread), record)
 
 
-def read_again(work: WorkFolder, plan: Plan) -> int:
-    """Mark the partitions of a plan in which archives couldn't be read as not done; give how many archives that are.
+def read_again(work: WorkFolder, plan: Plan, *, now: Plan) -> int:
+    """Mark partitions as not done that hold archives which couldn't be read, and can be opened now; give how many.
 
     The store counts as unfinished from then on, and readers see it as it was.
+
+    Parameters
+    ----------
+    work, plan : as an earlier call left them
+    now : the same participants, perhaps more, with the places where their archives lie now
     """
-    slabs, total = ConvertOptions.from_plan(plan).slabs, 0
-    for part in plan.partitions():
+    options = ConvertOptions.from_plan(now)
+    source = source_of(options.source, layout=options.layout, instance=options.instance)
+    indexes: Iterable[int] = range(len(plan))
+    if work.is_finished(plan):
+        indexes = np.unique(_unreadable_rows(work, options) // plan.size).tolist()
+    total = 0
+    for part in map(plan.partition, indexes):
         count, _ = _done_for(work, part)
-        if count and (unread := _unread(work.read_record(part.index), slabs, count)):
+        unread = _unread(work.read_record(part.index), options.slabs, count) if count else []
+        if opened := sum(_opens(source, options.where[part.start + row]) for row in unread):
             # First: if all are done again and the columns aren't written, a later call must not see a finished store.
             work.remove_file("finished")
             work.write_marker(part.index, RETRY + part.first(count).digest)
-            total += len(unread)
+            total += opened
     return total
 
 
 def count_unreadable(work: WorkFolder, plan: Plan) -> int:
     """How many archives of a finished store are gone or couldn't be read."""
-    first = SLABS[ConvertOptions.from_plan(plan).slabs[0]]
-    flags = zarr.open_group(work.store_url, mode="r")[f"{first.name}/slab_flags"]
+    return len(_unreadable_rows(work, ConvertOptions.from_plan(plan)))
+
+
+def _unreadable_rows(work: WorkFolder, options: ConvertOptions) -> npt.NDArray[np.intp]:
+    flags = zarr.open_group(work.store_url, mode="r")[f"{SLABS[options.slabs[0]].name}/slab_flags"]
     assert isinstance(flags, zarr.Array)
-    return int(np.count_nonzero(np.asarray(flags[:]) & SLAB_FLAGS["archive_unreadable"]))
+    return np.flatnonzero(np.asarray(flags[:]) & SLAB_FLAGS["archive_unreadable"])
+
+
+def _opens(source: Source, where: str) -> bool:
+    try:
+        with source.open_exam(where):
+            return True
+    except (SourceError, FileNotFoundError):
+        return False
 
 
 def _done_for(work: WorkFolder, part: Partition) -> tuple[int, bool]:

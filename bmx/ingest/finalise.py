@@ -59,8 +59,7 @@ def _gather(work: WorkFolder, plan: Plan, options: ConvertOptions) -> tuple[dict
     names = [name for name in column_names(options.slabs) if name != "participant"]
     names += [f"{SERIES}/{variable.name}" for variable in variables_of("series")]
     parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in [*names, "simulated"]}
-    for part in plan.partitions():
-        record = work.read_record(part.index)
+    for record in work.read_records(range(len(plan))):
         for name, arrays in parts.items():
             arrays.append(record[name])
     joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}

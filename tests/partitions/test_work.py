@@ -108,3 +108,15 @@ def test_write__names_the_place_without_permission(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Path, "mkdir", refuse)  # tests may run as root, whom no mode stops
     with pytest.raises(StoreError, match=r"cannot write .*Permission denied; choose another place"):
         WorkFolder(tmp_path / "s.zarr.work").write_plan(PLAN)
+
+
+@pytest.mark.parametrize("place", ["{}/s.zarr.work", "memory://{}/s.zarr.work"])
+def test_read_records__gives_them_in_the_order_that_was_asked_for(place: str, tmp_path: Path) -> None:
+    """More than are read at once, and backwards; one that is missing is named."""
+    work = WorkFolder(place.format(tmp_path))
+    for index in range(130):
+        work.write_record(index, {"number": np.array([index])})
+    asked = list(range(129, -1, -1))
+    assert [int(record["number"][0]) for record in work.read_records(asked)] == asked
+    with pytest.raises(StoreError, match="partition 130 has no record"):
+        list(work.read_records([3, 130]))
