@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -144,7 +144,7 @@ def associate(
 
 
 _EVERYTHING = 0.995
-"""Adjusted R2 from which on an exposure is the outcome in another form."""
+"""Share of what covariates leave that is explained by an exposure which is the outcome in another form."""
 _NAMED = 5
 
 _ORDER = [
@@ -253,10 +253,16 @@ def _duplicates(table: pd.DataFrame) -> list[str]:
     same = [
         f"{row['outcome']} and {row['exposure']}"
         for row in pairs.to_dict("records")
-        if row["adj_r2"] > _EVERYTHING or is_derived(str(row["outcome"]), str(row["exposure"]))
+        if _partial_r2(row) > _EVERYTHING or is_derived(str(row["outcome"]), str(row["exposure"]))
     ]
     more = f", and {len(same) - _NAMED} more pairs" if len(same) > _NAMED else ""
     return [f"one measurement in two forms, whose model says nothing: {'; '.join(same[:_NAMED])}{more}"] if same else []
+
+
+def _partial_r2(row: Mapping[Hashable, Any]) -> float:
+    """Of a term of a linear fit; NaN of a logistic one, whose degrees of freedom are infinite."""
+    squared = float(row["statistic"]) ** 2
+    return squared / (squared + float(row["df"])) if np.isfinite(row["df"]) else np.nan
 
 
 def _listed(names: str | Sequence[str], what: str, least: int = 1) -> list[str]:

@@ -13,8 +13,9 @@ import xarray as xr
 from bmx.errors import AnalysisError, did_you_mean
 
 _ICD, _PHECODE = ("icd10", "icd", "code"), ("phecode",)
-_MUSCULOSKELETAL, _PREFIX = range(710, 760), "MS_"
-"""Whole parts of PheCodes of bones, joints and muscles, and of their congenital anomalies; PheCodeX has a prefix."""
+_MUSCULOSKELETAL, _PREFIX = frozenset([*range(710, 747), 754, 755, 756]), "MS_"
+"""Whole parts of PheCodes of bones, joints and muscles, and of their congenital anomalies (754 to 756; others from 747
+on are of heart, bowel and chromosomes); PheCodeX has a prefix."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +77,12 @@ def phecodes(icd10: xr.DataArray | pd.Series, *, map: str | Path, rollup: bool =
 
 
 def is_skeletal(phecode: str) -> bool:
-    """Whether a PheCode is of the musculoskeletal system: 710 to 759, or MS_ in PheCodeX.
+    """Whether a PheCode is of the musculoskeletal system: 710 to 746, 754 to 756, or MS_ in PheCodeX.
 
     Examples
     --------
-    >>> [is_skeletal(code) for code in ("743.11", "737", "250.2", "MS_726.1", "EM_202")]
-    [True, True, False, True, False]
+    >>> [is_skeletal(code) for code in ("743.11", "737", "250.2", "747.1", "MS_726.1", "EM_202")]
+    [True, True, False, False, True, False]
     """
     return phecode.startswith(_PREFIX) or _whole(phecode) in _MUSCULOSKELETAL
 

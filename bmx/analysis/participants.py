@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -155,7 +155,10 @@ def _keep_joined(steps: _Steps, results: xr.Dataset) -> None:
     if not only_results or results.attrs.get("join_participants") != results.sizes["participant"]:
         return
     if steps.rows[-1]["step"] == "in the data":
-        steps.rows[-1] |= {"step": "joined with phenotypes", "reasons": f"{steps.rows[-1]['lost']:,} no phenotypes"}
+        lost = cast(int, steps.rows[-1]["lost"])
+        others = f"{lost - only_results:,} no results; " if lost > only_results else ""
+        told = f"{others}{min(lost, only_results):,} no phenotypes"
+        steps.rows[-1] |= {"step": "joined with phenotypes", "reasons": told}
     elif len(steps.rows) == 1:
         n = len(steps.left)
         steps.rows = [

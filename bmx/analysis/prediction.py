@@ -155,7 +155,7 @@ def as_fitted(basis: Basis, name: str, column: pd.Series) -> pd.Series:
         A level was not there when the model was fitted, or a quantity is text.
     """
     if not basis.is_category(name):
-        if not pd.api.types.is_numeric_dtype(column.infer_objects()):
+        if column.notna().any() and not pd.api.types.is_numeric_dtype(column.infer_objects()):
             raise AnalysisError(
                 f"{name} is a quantity of the model, and text in new data, as {column.dropna().iloc[0]!r}; "
                 "expected numbers"

@@ -69,7 +69,11 @@ class Recipe:
                     )
                 _check_whole(f"{name} of {region}", voxels, least=least)
         _check_whole("end_slices", self.end_slices, least=0)
-        object.__setattr__(self, "erosion", _PAPER_EROSION | dict(self.erosion))
+        # Plain numbers: they are written into a plan.
+        erosion = {region: int(voxels) for region, voxels in self.erosion.items()}
+        object.__setattr__(self, "erosion", _PAPER_EROSION | erosion)
+        object.__setattr__(self, "longest", {region: int(slices) for region, slices in self.longest.items()})
+        object.__setattr__(self, "end_slices", int(self.end_slices))
 
     @property
     def reach(self) -> int:

@@ -80,9 +80,22 @@ def alone(
             if region in (None, name)
             for participant in _labels(tree, slab, "participant")
         }
+        - not_given(tree)
         for tree in (masks, reference)
     )
     return sorted(first - second), sorted(second - first)
+
+
+def not_given(tree: xr.DataTree) -> set[tuple[str, str]]:
+    """Participants and regions of whom nobody drew a mask, as `bmx.read_masks` says; computes those flags."""
+    lacking = set()
+    for name in _slabs(tree):
+        node = tree[name].to_dataset()
+        if "given" in node:
+            given = node["given"].transpose("participant", "region")
+            people, regions = (given.indexes[dim].tolist() for dim in given.dims)
+            lacking |= {(str(people[row]), str(regions[column])) for row, column in np.argwhere(~given.to_numpy())}
+    return lacking
 
 
 def _slabs(tree: xr.DataTree) -> set[str]:
@@ -105,8 +118,9 @@ def compare_trees(masks: xr.DataTree, reference: xr.DataTree) -> dict[tuple[str,
     """Compare masks by participant and region; computes them, on the Dask cluster in use if there is one.
 
     Stores of masks hold no affine: distances and volumes are those of the protocol's voxels. A region that stands in
-    several slabs, as where it was looked for beside its own, is compared in each, and what was found is added. What
-    lies only in a slab where the other tree doesn't have the region can't be compared, and says so.
+    several slabs, as where it was looked for beside its own, is compared in each, and what was found is added. Of whom
+    nobody drew a mask there is nothing to compare. What lies only in a slab where the other tree doesn't have the
+    region can't be compared, and says so.
 
     Raises
     ------
@@ -140,7 +154,8 @@ def compare_trees(masks: xr.DataTree, reference: xr.DataTree) -> dict[tuple[str,
                     dice=np.nan, reference_volume=volume,
                     apart=f"the reference lies in {name}, where the masks lack the region",
                 )  # fmt: skip
-    return found
+    nobody = not_given(masks) | not_given(reference)
+    return {key: one for key, one in found.items() if key not in nobody}
 
 
 def _volumes(slab: str, masks: xr.DataArray) -> Iterator[tuple[tuple[str, str], float]]:

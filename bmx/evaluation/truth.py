@@ -86,8 +86,8 @@ def dice_per_participant(masks: xr.DataTree, reference: xr.DataTree) -> xr.DataA
     Returns
     -------
     DataArray
-        `participant × region`, 0 to 1; NaN where both masks are empty, and where one lies only in a slab in which the
-        other tree doesn't have the region.
+        `participant × region`, 0 to 1; NaN where both masks are empty or nobody drew one, and where one lies only in a
+        slab in which the other tree doesn't have the region.
 
     Raises
     ------
@@ -106,6 +106,11 @@ def dice_per_participant(masks: xr.DataTree, reference: xr.DataTree) -> xr.DataA
         for _, stray in strays:
             elsewhere = (stray != 0).any(GRID).reindex_like(found, fill_value=False)
             found = found.where((own > 0) | ~elsewhere)
+    for tree in (masks, reference):
+        for node in tree.children.values():
+            if "given" in node:
+                given = node.to_dataset()["given"].reset_coords(drop=True)
+                found = found.where(given.reindex_like(found, fill_value=True))
     named: xr.DataArray = found.rename("dice").assign_attrs(units="1", long_name="Dice coefficient")
     return named
 

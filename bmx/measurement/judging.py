@@ -36,13 +36,15 @@ def judge(
     repeated = slab_flags & SLAB_FLAGS["repeated_series"] > 0
     flags |= np.where(repeated, RESULT_FLAGS["repeated_series"], 0).astype(np.uint16)
 
-    flags |= np.where(given, 0, RESULT_FLAGS["no_mask"]).astype(np.uint16)
+    # Of whom nothing is left no mask was to be given.
+    asked = given | (slab_status == SLAB_STATUS["withdrawn"])
+    flags |= np.where(asked, 0, RESULT_FLAGS["no_mask"]).astype(np.uint16)
 
     told = slab_reason.astype(object)
     outside = flags & RESULT_FLAGS["outside_slab"] > 0
     cases: list[tuple[npt.NDArray[np.bool_], str, object]] = [
         (slab_status == SLAB_STATUS["withdrawn"], "not_attempted", "the participant has withdrawn"),
-        (~given, "not_attempted", "no mask was given"),
+        (~asked, "not_attempted", "no mask was given"),
         (slab_status == SLAB_STATUS["absent"], "not_attempted", np.where(told == "", "the slab is absent", told)),
         (slab_status == SLAB_STATUS["unreadable"], "failed", np.where(told == "", "the slab is unreadable", told)),
         ((column["voxels"] == 0) & outside, "empty", "the mask lies outside the slices that were acquired"),

@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from bmx.errors import SchemaError, did_you_mean
 from bmx.quality.flagging import flagged, passed
+from bmx.quality.tables import was_unasked
 from bmx.schema import validate
 from bmx.variables import QC_CAUSE
 
@@ -65,7 +66,8 @@ def missingness(
     values = (~passed(results)).transpose("participant", "region").to_numpy()[stays.to_numpy()]
     # Of whom nobody drew a mask, nothing is missing: they are of another study.
     cause = results["qc_cause"].transpose("participant", "region").to_numpy()[stays.to_numpy()]
-    asked = ~(values & (cause == QC_CAUSE["none"]))
+    outcome = results["qc_outcome"].transpose("participant", "region").to_numpy()[stays.to_numpy()]
+    asked = ~was_unasked(outcome, cause)
     regions = [str(name) for name in results.indexes["region"]]
     lost = pd.DataFrame(
         np.column_stack([(values & asked).any(axis=1), values]),

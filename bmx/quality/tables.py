@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -120,7 +120,7 @@ def table3(results: xr.Dataset, *, phecode: xr.DataArray | None = None) -> Table
     validate(flagged(results), "qc_outcome", "qc_cause")
     held = results[["qc_outcome", "qc_cause", *(["sex"] if "sex" in results else [])]].compute()
     outcome, cause = (held[name].transpose("participant", "region").to_numpy() for name in ("qc_outcome", "qc_cause"))
-    unasked = (outcome != QC_OUTCOME["ok"]) & (cause == QC_CAUSE["none"])
+    unasked = was_unasked(outcome, cause)
     stays = ~(cause == QC_CAUSE["withdrawn"]).any(axis=1)
     groups = {"Both": stays}
     if "sex" in held:
@@ -141,6 +141,11 @@ def table3(results: xr.Dataset, *, phecode: xr.DataArray | None = None) -> Table
     table = pd.DataFrame.from_dict(rows, orient="index").astype(int)
     table.index = pd.MultiIndex.from_tuples(list(rows), names=["region", "output"])
     return Table3(table, {name: _count(inside) for name, inside in groups.items()}, _count(~stays), _count(unasked))
+
+
+def was_unasked(outcome: Any, cause: Any) -> Any:
+    """Of whom nobody drew a mask: no value, and no cause, since nothing failed; bool of the kind that was given."""
+    return (outcome != QC_OUTCOME["ok"]) & (cause == QC_CAUSE["none"])
 
 
 def counts(results: xr.Dataset) -> pd.DataFrame:

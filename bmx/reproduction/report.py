@@ -40,7 +40,7 @@ def reproduce(cohort: xr.Dataset, folder: str | Path, *, phecode_map: str | Path
     cohort : of `bmx.join`, results judged by `bmx.qc.flag` with phenotypes: sex, height, age, BMI, DXA
     folder : made if it isn't there; files of these names are written over
     phecode_map : table of ICD-10 and PheCodes; with it, and `icd10` in the cohort, Table 3 counts who has a
-        musculoskeletal PheCode (710 to 759, or MS_ of PheCodeX)
+        musculoskeletal PheCode (710 to 746, 754 to 756, or MS_ of PheCodeX)
 
     Returns
     -------

@@ -13,7 +13,7 @@ from bmx import quality
 from bmx.analysis import Regression, Table, associate, compare_groups, contrasts, describe, mixed, regress
 from bmx.analysis.text_table import TextTable
 from bmx.errors import AnalysisError
-from bmx.quality.tables import OUTPUTS
+from bmx.quality.tables import OUTPUTS, was_unasked
 from bmx.variables import QC_CAUSE, QC_OUTCOME
 
 BONE: Final = "bone"
@@ -75,7 +75,9 @@ def outputs(cohort: xr.Dataset, phecode: xr.DataArray | None = None) -> TextTabl
     people = ", ".join(f"{name.lower()} {count}" for name, count in found.people.items())
     notes = [f"participants, % of all ({people}); causes: % of the outputs in the row, each of which has one"]
     if phecode is not None:
-        notes.append("Skeletal PheCode: people with any of 710 to 759 (MS_ of PheCodeX), % of the outputs in the row")
+        notes.append(
+            "Skeletal PheCode: people with any of 710 to 746, 754 to 756 (MS_ of PheCodeX), % of the outputs in the row"
+        )
     return TextTable("Table 3: outputs of segmentation, and causes of failure", cells, tuple(notes))
 
 
@@ -128,7 +130,8 @@ def failure_by_height(cohort: xr.Dataset) -> tuple[TextTable, pd.DataFrame]:
         judged = cohort[["qc_outcome", "qc_cause"]].sel(region=region, drop=True)
         for name in ("Empty", "Small or Empty"):
             bad = judged["qc_outcome"].isin([QC_OUTCOME[code] for code in OUTPUTS[name]])
-            faulty = bad.astype(np.float64).where(judged["qc_cause"] != QC_CAUSE["withdrawn"])
+            nobody = was_unasked(judged["qc_outcome"], judged["qc_cause"])
+            faulty = bad.astype(np.float64).where((judged["qc_cause"] != QC_CAUSE["withdrawn"]) & ~nobody)
             row = {"region": region, "output": name.lower(), "n": f"{int(faulty.sum())} of {int(faulty.count())}"}
             try:
                 fit = regress(cohort.assign(faulty=faulty), "faulty ~ height", family="binomial", qc=None)

@@ -304,3 +304,15 @@ def test_associate__sex_as_numbers_is_refused() -> None:
     cohort = r_cohort().assign(sex=lambda data: (data["sex"] == "Male").astype(int))
     with pytest.raises(AnalysisError, match="sex is coded as numbers"):
         associate(cohort, "bmd_spine", "bmff_spine", modifier="sex")
+
+
+def test_associate__an_exposure_isnt_the_outcome_because_covariates_are() -> None:
+    """Weight follows from height and BMI, and leaves next to nothing to anything else."""
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame(
+        {"bmi": rng.normal(24, 3, 200), "height": rng.normal(168, 9, 200), "age": rng.normal(65, 3, 200)}
+    )
+    table["weight"] = table["bmi"] * (table["height"] / 100) ** 2
+    assert associate(table, "weight", "age", covariates=["bmi", "height"]).notes == ()
+    told = associate(table.assign(pounds=np.float32(2.2046 * table["weight"])), "weight", "pounds", covariates=["age"])
+    assert told.notes == ("one measurement in two forms, whose model says nothing: weight and pounds",)

@@ -74,6 +74,9 @@ def test_flow__shows_whom_the_join_left_out(cohort: xr.Dataset, slabs: xr.DataTr
     ]  # fmt: skip
     whole = flow(joined, region="spine", slabs=slabs).steps
     assert whole.iloc[2][["step", "n", "reasons"]].tolist() == ["joined with phenotypes", 13, "5 no phenotypes"]
+    without = cohort.drop_vars("bmd_spine")
+    fewer = join(without.isel(participant=slice(18)), cohort[["bmd_spine"]].isel(participant=slice(15)))
+    assert flow(fewer, region="spine", slabs=slabs).steps.iloc[2]["reasons"] == "2 no results; 3 no phenotypes"
     assert flow(joined.isel(participant=slice(9)), region="spine").steps["n"].tolist()[0] == 9
 
 

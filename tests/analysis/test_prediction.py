@@ -113,3 +113,8 @@ def test_predict__code_that_was_not_there() -> None:
     both = regress(cohort, "height ~ C(lesions) + age:lesions", where=cohort["lesions"] < 3)
     with pytest.raises(AnalysisError, match="a group has a value that the model has not seen"):
         both.predict(cohort.assign(lesions=9))
+
+
+def test_predict__of_a_quantity_that_nobody_has_is_missing() -> None:
+    found = regress(people(), MODELS["main"]).predict(NEW.assign(bmi=None))
+    assert found.isna().all(axis=None)

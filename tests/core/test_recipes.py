@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from bmx.core.recipes import RECIPES, Recipe, get_recipe
+from bmx.core.recipes import RECIPES, Recipe, get_recipe, recipe_for_plan, recipe_of_plan
 from bmx.regions import REGIONS
 
 
@@ -45,3 +47,9 @@ def test_recipe__erodes_regions_that_it_doesn_t_name_as_the_paper_does() -> None
 def test_recipe__a_gaussian_may_have_any_width() -> None:
     """A box has a radius in whole voxels."""
     assert Recipe("mine", "", smoothing="gaussian_in_plane", width=1.5).reach == 6
+
+
+def test_recipe_for_plan__is_text_whatever_numbers_were_given() -> None:
+    """A plan is JSON, which knows no NumPy."""
+    mine = replace(get_recipe("paper"), name="mine", erosion={"spine": np.int64(2)}, end_slices=np.int64(1))
+    assert recipe_of_plan(json.loads(json.dumps(recipe_for_plan(mine)))) == mine

@@ -12,11 +12,12 @@ from distributed import Client
 
 import bmx
 from bmx.errors import SchemaError, SourceError
+from bmx.evaluation.truth import dice_per_participant
 from bmx.ingest.masks import read_masks
 from bmx.schema import validate
 from bmx.store.exporting import export
 from bmx.store.reading import open_store
-from bmx.variables import QC_CAUSE, QC_OUTCOME
+from bmx.variables import QC_CAUSE, QC_OUTCOME, SLAB_STATUS
 from tests.cohorts import make_store
 from tests.conftest import make_toy_cohort
 from tests.exams import affine, images
@@ -130,8 +131,23 @@ def test_read_masks__of_some_leaves_the_others_out_of_all_failures(tmp_path: Pat
     assert told.numbers.loc[("spine", "Empty"), "Both"] == 1
     assert "1 values have no mask that could have failed" in str(told)
     sexes = xr.Dataset({"sex": ("participant", np.array(["Female"] * 3, object))}, {"participant": judged.participant})
+    gone = slabs.copy()
+    spine = gone["slab_2"].to_dataset(inherit=False)
+    status = spine["slab_status"].copy(data=np.array([SLAB_STATUS["withdrawn"], *spine["slab_status"].to_numpy()[1:]]))
+    gone["slab_2"] = xr.DataTree(spine.assign(slab_status=status.astype(np.uint8)))
+    buried = bmx.qc.flag(bmx.measure(gone, masks=read_masks(tmp_path, gone))).compute().sel(region=["spine"])
+    assert bmx.qc.table3(buried).withdrawn == 1
     found = bmx.qc.missingness(judged, sexes, by=["sex"])
     assert found[["n", "missing"]].to_numpy().tolist() == [[2, 1], [2, 1]]
+
+
+def test_evaluate__leaves_out_of_whom_nobody_drew_a_mask(tmp_path: Path, slabs: xr.DataTree) -> None:
+    """Their reference isn't empty; they are no cases."""
+    write_nifti(tmp_path / SPINE, box(), affine(2))
+    drawn = read_masks(tmp_path, slabs)
+    found = bmx.evaluate(drawn.map_over_datasets(lambda node: node.drop_vars("given", errors="ignore")), drawn)
+    assert found["case"].tolist() == ["1000002"]
+    assert dice_per_participant(drawn, drawn).isnull().to_numpy().ravel().tolist() == [True, False, True]
 
 
 def test_read_masks__reads_back_what_export_wrote(tmp_path: Path, threads: Client, slabs: xr.DataTree) -> None:

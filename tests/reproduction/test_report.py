@@ -140,12 +140,15 @@ def test_failure_by_height__counts_as_table_3_and_as_the_fit(cohort: xr.Dataset)
     changed = cohort.copy(deep=True)
     changed["qc_outcome"][:40:2] = QC_OUTCOME["empty"]
     changed["qc_outcome"][1:41:2] = QC_OUTCOME["not_attempted"]
+    changed["qc_cause"][:40] = QC_CAUSE["data_structure"]
+    changed["qc_cause"][40:50] = QC_CAUSE["none"]  # of whom nobody drew a mask
+    changed["qc_outcome"][40:50] = QC_OUTCOME["not_attempted"]
     changed["qc_cause"][41] = QC_CAUSE["withdrawn"]
     changed["height"] = changed["height"].where(np.arange(changed.sizes["participant"]) >= 10)
     table, _ = failure_by_height(changed)
     row = table.cells[(table.cells["region"] == "spine") & (table.cells["output"] == "empty")].iloc[0]
-    rest = cohort["qc_outcome"].sel(region="spine")[42:].isin([QC_OUTCOME[name] for name in OUTPUTS["Empty"]])
-    assert row["n"] == f"{30 + int(rest.sum())} of {changed.sizes['participant'] - 11}"
+    rest = cohort["qc_outcome"].sel(region="spine")[50:].isin([QC_OUTCOME[name] for name in OUTPUTS["Empty"]])
+    assert row["n"] == f"{30 + int(rest.sum())} of {changed.sizes['participant'] - 20}"
 
 
 def test_bone_groups__are_in_the_page(cohort: xr.Dataset, index: Path) -> None:
