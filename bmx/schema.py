@@ -42,6 +42,11 @@ def validate(data: Data, *names: str) -> Data:
       bmff: expected units '%', found none
       volume: expected float32 (participant, region), found nothing
     """
+    if not isinstance(data, (xr.Dataset, xr.DataTree)):
+        raise SchemaError(
+            f"expected a Dataset or DataTree, found {data!r:.80}, a {type(data).__name__}; open results with "
+            "bmx.open_results, a store with bmx.open_store, masks with bmx.open_masks"
+        )
     problems: list[str] = []
     if isinstance(data, xr.DataTree):
         slabs = {name: node.dataset for name, node in data.children.items() if name.startswith("slab_")}

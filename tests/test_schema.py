@@ -90,3 +90,9 @@ def test_flag_masks__are_single_bits_that_fit(name: str) -> None:
 def test_flags__come_back_by_name(names: set[str]) -> None:
     """Bits are for storage, names for people."""
     assert set(flag_names(flag_bits(names, SLAB_FLAGS), SLAB_FLAGS)) == names
+
+
+def test_validate__says_what_to_open() -> None:
+    """A path where a Dataset is expected is the commonest slip."""
+    with pytest.raises(SchemaError, match=r"expected a Dataset or DataTree, found 'r.zarr', a str; open results with"):
+        validate("r.zarr", "bmff")  # type: ignore[type-var]  # wrong on purpose

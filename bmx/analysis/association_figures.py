@@ -21,6 +21,9 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _INK, _FAINT = "#222222", "#8A8A8A"
 
+_WIDE, _HIGH = 0.16, 0.07
+"""What a name takes of a panel."""
+
 _SMALLEST = 1e-300
 """What is drawn for a p that is too small for a number."""
 
@@ -32,6 +35,8 @@ class AssociationFigures:
     table: pd.DataFrame
     multiplicity: str
     """What was adjusted for, as a sentence."""
+    n_tests: int | None = None
+    """Size of each stratum's family; by default its tests."""
 
     def manhattan(self, *, stratum: str = "all", alpha: float = 0.05, label: int = 5) -> Figure:
         """-log10 p of every outcome, in the order of outcomes, one panel per exposure.
@@ -43,23 +48,25 @@ class AssociationFigures:
         label : how many of the smallest p in each panel are named
         """
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
         table = self._of(stratum)
         exposures = table["term"].unique().tolist()
         figure = Figure(figsize=(7.2, 0.6 + 1.9 * len(exposures)), layout="constrained")
         panels = figure.subplots(len(exposures), 1, squeeze=False, sharex=True)[:, 0]
-        place = {name: i for i, name in enumerate(table["outcome"].unique())}
+        place = {name: i for i, name in enumerate(table["outcome"].unique(), start=1)}
         for i, (exposure, axes) in enumerate(zip(exposures, panels, strict=True)):
             rows = table[table["term"] == exposure]
             x, y = rows["outcome"].map(place).to_numpy(float), _log(rows["p_value"])
             axes.scatter(x, y, s=9, color=_COLOURS[i % len(_COLOURS)], linewidth=0, rasterized=len(rows) > 5000)
-            self._threshold(axes, rows, alpha)
+            self._threshold(axes, table, alpha)
             _name(axes, x, y, rows["outcome"], label)
             axes.set_title(exposure, loc="left", fontsize=10, color=_INK)
             axes.set_ylabel(r"$-\log_{10}\,p$")
             _bare(axes)
             axes.set_ylim(0, max(1.0, 1.18 * float(np.max(y, initial=0))))
         panels[-1].set_xlabel(f"outcome, 1 to {len(place):,}")
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.supxlabel(self._caption(stratum), fontsize=8, color=_FAINT)
         return figure
 
@@ -104,15 +111,15 @@ class AssociationFigures:
         return f"{self.multiplicity}; {failed:,} fits failed and are not shown; stratum: {stratum}"
 
     def _threshold(self, axes: Axes, rows: pd.DataFrame, alpha: float) -> None:
-        """A line above which a test is significant, after adjustment if there was one."""
-        adjusted = rows["p_adjusted"].notna().any()
-        p = rows["p_adjusted"] if adjusted else rows["p_value"]
-        significant = rows.loc[p < alpha, "p_value"]
-        rest = rows.loc[p >= alpha, "p_value"]
-        # Between the last that is and the first that isn't; for Bonferroni that is alpha over the number of tests.
-        edge = (significant.max() if len(significant) else rest.min() / 3) if adjusted else alpha
-        if adjusted and len(significant) and len(rest):
-            edge = float(np.sqrt(max(significant.max(), _SMALLEST) * rest.min()))
+        """A line above which a test of a family is significant, after adjustment if there was one."""
+        edge = alpha
+        if rows["p_adjusted"].notna().any():
+            significant = rows.loc[rows["p_adjusted"] < alpha, "p_value"]
+            rest = rows.loc[rows["p_adjusted"] >= alpha, "p_value"]
+            # What the smallest p of a family must be below, whatever the method; stepwise ones allow the others more.
+            edge = alpha / (len(rows) if self.n_tests is None else self.n_tests)
+            if significant.max() > edge:
+                edge = float(np.sqrt(significant.max() * rest.min())) if len(rest) else float(significant.max())
         axes.axhline(-np.log10(max(edge, _SMALLEST)), color=_INK, linewidth=0.9, linestyle="--")
 
 
@@ -123,7 +130,13 @@ def _log(p: pd.Series) -> npt.NDArray[np.float64]:
 def _name(axes: Axes, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], names: pd.Series, count: int) -> None:
     # Names at the right end are written to the left of their points: they must not run out of the panel.
     end = float(np.min(x, initial=0) + 0.8 * np.ptp(x)) if len(x) else 0.0
+    width, height = (max(float(np.ptp(values)), 1e-9) for values in (x, y)) if len(x) else (1.0, 1.0)
+    written: list[tuple[float, float]] = []
     for at in np.argsort(-y, kind="stable")[:count].tolist():
+        # One name over another can't be read; the point with the smaller p keeps its own.
+        if any(abs(x[at] - u) < _WIDE * width and abs(y[at] - v) < _HIGH * height for u, v in written):
+            continue
+        written.append((x[at], y[at]))
         side, shift = ("right", -4) if x[at] > end else ("left", 3)
         axes.annotate(
             str(names.iloc[at]), (x[at], y[at]), xytext=(shift, 3), textcoords="offset points", ha=side, fontsize=7,

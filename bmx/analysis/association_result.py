@@ -38,6 +38,8 @@ class Associations:
     confidence: float
     qc_failed: int
     """Values that failed QC and were taken for missing."""
+    stated_tests: int | None = None
+    """Size of the family that was given, of all strata; None if it is that of their own fits."""
     notes: tuple[str, ...] = ()
     """What a reader of the table must know and would not expect."""
 
@@ -49,7 +51,7 @@ class Associations:
     @cached_property
     def plot(self) -> AssociationFigures:
         """`.plot.manhattan()` and `.plot.volcano()`."""
-        return AssociationFigures(self.table, describe_method(self.adjust, self.n_tests))
+        return AssociationFigures(self.table, describe_method(self.adjust, self.n_tests), self.stated_tests)
 
     def layout(self, *, strata: str = "significant") -> pd.DataFrame:
         """The table as the paper prints it, every cell text.

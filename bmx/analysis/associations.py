@@ -139,6 +139,7 @@ def associate(
         n_tests=sizes.get("all", 0),
         confidence=confidence,
         qc_failed=failed,
+        stated_tests=n_tests,
         notes=tuple(dict.fromkeys([*columns.notes, *said, *_duplicates(table)])),
     )
 

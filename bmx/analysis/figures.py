@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,7 @@ class Figures:
         terms : names as in `fit.terms`, optional; all but the intercept by default
         """
         from matplotlib.figure import Figure
+        from matplotlib.ticker import NullFormatter
 
         fit, table = self.fit, layout(self.fit)
         cells = {row[0]: row[1:] for row in table.rows}
@@ -61,6 +63,10 @@ class Figures:
         if ratio:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
+            # Ratios that lie within a decade have no other ticks than these.
+            few = high[np.isfinite(high)].max(initial=1) / low[low > 0].min(initial=1) < 12
+            axes.xaxis.set_minor_formatter("{x:g}" if few else NullFormatter())
+            axes.tick_params(axis="x", which="minor", labelsize=8)
         axes.set_yticks(rows, chosen)
         axes.set_ylim(len(chosen) - 0.4, -0.6)
         axes.set_xlabel(f"{'odds ratio' if ratio else fit.outcome + ', estimate'} ({table.header[2]})")
@@ -105,7 +111,7 @@ class Figures:
         axes.set_xlabel(with_unit(x, basis.flat.get(x)))
         kind = "log odds of " if fit.family == "binomial" else ""
         others = [name for name in basis.predictors() if name != x]
-        adjusted = f"\nadjusted for {', '.join(others)}" if others else ""
+        adjusted = fill(f"adjusted for {', '.join(others)}", 44, initial_indent="\n") if others else ""
         axes.set_ylabel(f"{kind}{with_unit(fit.outcome, basis.flat.get(fit.outcome))}{adjusted}")
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9, colors=_INK)
@@ -119,7 +125,8 @@ def _numbers(cells: Sequence[str]) -> str:
 
 
 def _title(axes: Axes, fit: Regression, sample: str) -> None:
-    axes.set_title(f"{fit.formula}\n{sample}", fontsize=8.5, color=_INK, loc="left")
+    wide = int(axes.figure.get_figure(root=True).bbox_inches.width * 13)
+    axes.set_title("\n".join(fill(line, wide) for line in (fit.formula, sample)), fontsize=8.5, color=_INK, loc="left")
 
 
 def partial_residuals(fit: Regression, x: str) -> pd.Series:

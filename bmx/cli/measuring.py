@@ -20,6 +20,9 @@ def run(
     models: Annotated[
         str, typer.Option(help='A folder of models; "simulated" or "simulated_fat" for those that ship.')
     ],
+    regions: Annotated[
+        str | None, typer.Option(help="For example spine,total_hip; by default all whose slab is in the store.")
+    ] = None,
     side: Annotated[
         Literal["left", "right", "both"], typer.Option(help="Of the femora: left as in the paper, right or both.")
     ] = "left",
@@ -50,15 +53,19 @@ def run(
     from bmx import quality
     from bmx.cohort.run import run as verb
 
+    wanted = [name.strip() for name in regions.split(",")] if regions is not None else None
     measured = verb(
-        store, results, models=models, side=side, recipe=recipe, neighbours=neighbours, swaps=swaps,
+        store, results, models=models, regions=wanted, side=side, recipe=recipe, neighbours=neighbours, swaps=swaps,
         allow_simulated=allow_simulated, beside=beside, workers=workers, timeout=timeout,
     )  # fmt: skip
     typer.echo(quality.counts(quality.flag(measured)).to_string())
 
 
 Phenotypes = Annotated[Path, typer.Argument(help="A UK Biobank table with an eid column: csv, tsv, gz or Parquet.")]
-Instance = Annotated[list[int] | None, typer.Option(help="Imaging visit of the phenotypes (2); may be repeated.")]
+Instance = Annotated[
+    list[int] | None,
+    typer.Option(help="Imaging visit of the phenotypes, by default that of the images; may be repeated."),
+]
 OwnFields = Annotated[Path | None, typer.Option(help="A file of further fields, in the form of bmx's fields.toml.")]
 WithdrawnList = Annotated[Path | None, typer.Option("--withdrawn", help="EIDs to leave out, as UK Biobank sends them.")]
 BySex = Annotated[bool, typer.Option("--by-sex", help="Judge women among women and men among men.")]
@@ -137,8 +144,10 @@ def _cohort(
     from bmx.phenotypes.read import read_phenotypes
     from bmx.store.results import open_results
 
-    table = read_phenotypes(phenotypes, instance=instance or 2, own_fields=own, withdrawn=gone or ())
+    measured = open_results(results)
+    visits = instance or [int(measured.attrs.get("ukb_instance", 2))]
+    table = read_phenotypes(phenotypes, instance=visits, own_fields=own, withdrawn=gone or ())
     if by_sex:
-        return quality.flag(join(open_results(results), table), by="sex")
+        return quality.flag(join(measured, table), by="sex")
     # The whole cohort tells what is small, not only who has phenotypes.
-    return join(quality.flag(open_results(results)), table)
+    return join(quality.flag(measured), table)

@@ -61,7 +61,7 @@ def train(
 ) -> None:
     """Train a network on your own masks, or on simulated participants. Call it again to go on after an interruption.
 
-    Example: bmx train models/spine --region spine --images dixon/ --masks drawn/
+    Example: bmx train models/spine --region spine --images nifti/ --masks drawn/
     """
     from bmx.regions import get_site
     from bmx.training.options import TrainingOptions

@@ -19,6 +19,9 @@ from bmx.sources.places import address_of, open_place
 
 _NAME = re.compile(rf"(?P<case>.+?)(_(?P<kind>mask|{'|'.join(ALL_REGIONS)}))?\.nii(\.gz)?")
 
+_IMAGE = re.compile(r".+_slab_\d_(fat|water|in_phase|opposed_phase)")
+"""What `bmx export` calls the images that it writes beside masks."""
+
 Key = tuple[str, str]
 """Case and region."""
 
@@ -67,7 +70,7 @@ def _list(url: str, region: str | None) -> dict[Key, str]:
     found: dict[Key, str] = {}
     for path in sorted(fs.find(root)):
         match = _NAME.fullmatch(PurePosixPath(path).name)
-        if match is None:
+        if match is None or _IMAGE.fullmatch(match["case"]):
             continue
         named = match["kind"] if match["kind"] in ALL_REGIONS else region
         if named is None:
@@ -101,8 +104,14 @@ def _compare_files(mask: str, reference: str) -> Agreement:
 def _inside(image: NiftiImage) -> npt.NDArray[np.bool_]:
     values: npt.NDArray[Any] = image.volume()
     if not np.isfinite(values).all():
-        raise SourceError(f"{image.where}: a mask holds NaN or infinity; expected 0 outside and whole numbers inside")
-    return np.asarray(values != 0)
+        raise SourceError(f"{image.where}: a mask holds NaN or infinity; expected 0 outside and one number inside")
+    inside = np.asarray(values != 0)
+    if inside.any() and np.ptp(values[inside]) > 0:
+        raise SourceError(
+            f"{image.where}: expected 0 outside and one number inside, found {values[inside].min():g} to "
+            f"{values[inside].max():g}; is it an image, or a mask of several regions? Keep one region in a file"
+        )
+    return inside
 
 
 def _first(found: dict[Key, str]) -> str:

@@ -60,7 +60,7 @@ def load_models(models: str | Path | Models, *, regions: tuple[str, ...] = tuple
     if missing := [name for name in wanted if name not in found]:
         raise ModelError(
             f"no model of {', '.join(missing)} in {where}, which has {', '.join(found) or 'none'}; "
-            "train one with `bmx train`, or ask only for regions that have one"
+            "train one with `bmx train`, or ask only for regions that have one: regions=[...] (--regions)"
         )
     for name in wanted:
         if found[name].region != name:

@@ -77,10 +77,14 @@ def read_eids(path: str | Path) -> list[int]:
     Raises
     ------
     ValueError
-        If a line doesn't begin with a number; a header `eid` and blank lines are passed over.
+        If there is no such file, or a line doesn't begin with a number; a header `eid` and blank lines are passed over.
     """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as exc:
+        raise ValueError(f"there is no {path}; expected a list of EIDs, one a line, as UK Biobank sends it") from exc
     found = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         first = line.split(",")[0].strip().strip('"')
         if first.isdecimal():
             found.append(int(first))

@@ -139,7 +139,7 @@ class WorkFolder:
         self._fs.invalidate_cache()  # workers are other processes, and they write the markers
         try:
             markers = {Path(path).name: path for path in self._fs.ls(self._path("done"), detail=False)}
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return list(range(len(plan)))
         return [
             part.index

@@ -79,6 +79,7 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
         "joined %d participants; left out %d with results only and %d with phenotypes only",
         len(both), only_results, only_phenotypes,
     )  # fmt: skip
+    _compare_visits(results, phenotypes)
     # Taking everybody by index would cut the Dask chunks to pieces for nothing.
     kept = results if len(both) == len(left) else results.isel(participant=both)
     beside = phenotypes.isel(participant=position[both])
@@ -90,6 +91,16 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
     # What names the columns of a table of traits comes along.
     named = kept.assign_coords({name: beside[name].variable for name in beside.coords if name != "participant"})
     return named.assign({name: beside[name].variable for name in beside.data_vars}).assign_attrs(counts)
+
+
+def _compare_visits(results: xr.Dataset, phenotypes: xr.Dataset) -> None:
+    """Bones of one visit beside marrow of another, years apart, look like any others."""
+    imaged, asked = results.attrs.get("ukb_instance"), phenotypes.attrs.get("phenotype_instance")
+    if imaged is not None and asked is not None and int(imaged) not in np.atleast_1d(asked).tolist():
+        _log.warning(
+            "the images are of visit %d, the phenotypes of visit %s; read_phenotypes(..., instance=%d) takes those of "
+            "the same day", int(imaged), asked, int(imaged),
+        )  # fmt: skip
 
 
 def unmatched(results: xr.Dataset, phenotypes: xr.Dataset) -> Unmatched:

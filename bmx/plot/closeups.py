@@ -83,7 +83,7 @@ def overlay(
     _add_bar(figure, size)
     kind = "Simulated participant" if opened.slabs.attrs.get("simulated") else "Participant"
     figure.text(0.012, 1 - 0.3 / size[1], f"{kind} {eid}", fontsize=14, color=INK)
-    note = "Outline: the mask before erosion. Fat fraction: dual-echo, of single voxels; not a PDFF."
+    note = "Outline: the mask before erosion. ±: standard error. Fat fraction: dual-echo, of single voxels; not a PDFF."
     figure.text(0.012, 0.1 / size[1], note, fontsize=9, color=FAINT)
     return figure
 

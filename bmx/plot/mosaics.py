@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bmx.acquisition import CONTRASTS
+from bmx.errors import SchemaError
 from bmx.plot.pages import EDGE, GAP, WIDTH, Page
 from bmx.plot.sheets import CHALK, DIM, Picture, Sheet, draw_scale_bar, draw_sheet, sample, write_sides
 from bmx.plot.stations import Station, body_box, brightest, choose_eid, read_stations, shares
@@ -90,7 +91,17 @@ def mosaic(slabs: xr.DataTree, masks: xr.DataTree, eid: int | None = None) -> Fi
     SourceError
         If the participant has no images.
     """
-    validate(slabs, *CONTRASTS, "affine", "native_slices")
+    validate(slabs, "affine", "native_slices")
+    if lacking := [
+        name
+        for name in CONTRASTS
+        if any(name not in slabs[slab] for slab in slabs.children if slab.startswith("slab_"))
+    ]:
+        raise SchemaError(
+            f"the store has no {', '.join(lacking)}; a mosaic shows all four contrasts: "
+            "bmx convert --contrasts fat,water,in_phase,opposed_phase keeps them"
+        )
+    validate(slabs, *CONTRASTS)
     validate(masks, "mask")
     shown = choose_eid(slabs, eid, what="slabs")
     choose_eid(masks, shown, what="masks")

@@ -157,8 +157,8 @@ def open_vertebrae(results: str | Path) -> xr.Dataset:
     regions = open_results(results)
     if VERTEBRAE not in zarr.open_group(str(results), mode="r"):
         raise StoreError(
-            f"{results} holds no vertebrae; expected a run with the region spine, found "
-            f"{', '.join(map(str, regions.indexes['region']))}"
+            f"{results} holds no vertebrae; expected a run of bmx.run with the region spine, found regions "
+            f"{', '.join(map(str, regions.indexes['region']))} of {regions.attrs.get('source', 'an unknown source')}"
         )
     chunks = {"participant": COLUMN_CHUNK}
     found: xr.Dataset = xr.open_zarr(str(results), group=VERTEBRAE, chunks=chunks, consolidated=True)

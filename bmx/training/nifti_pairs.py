@@ -98,7 +98,8 @@ def find_pairs(images: str | Path, masks: str | Path, region: Region) -> tuple[l
             kinds = ("image",) if "image" in found else ("fat", "water")
             pairs.append(Pair(name, tuple(found[kind] for kind in kinds), drawn[name]))
     problems += [
-        f"{where}: no image; expected {name}.nii.gz, or {name}_fat.nii.gz and {name}_water.nii.gz in {images}"
+        f"{where}: no image; expected {name}.nii.gz, {name}_fat.nii.gz and {name}_water.nii.gz, or what `bmx export` "
+        f"writes, {name}_slab_{region.slab}_fat.nii.gz and …_water.nii.gz, in {images}"
         for name, where in sorted(drawn.items())
         if name not in seen
     ]

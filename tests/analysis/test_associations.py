@@ -270,6 +270,20 @@ def test_associate__a_long_table_prints_the_smallest_p() -> None:
     assert len(text.splitlines()) < 30
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+@pytest.mark.parametrize("draw", ["manhattan", "volcano"])
+def test_associate__pictures_draw_the_limit_of_the_family(draw: str, strength: float) -> None:
+    """Whatever the p values are, and the same in every panel."""
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame(rng.normal(size=(200, 20)), columns=[f"trait_{i}" for i in range(20)])
+    table = table.assign(x=rng.normal(size=200), z=rng.normal(size=200))
+    table["trait_3"] += strength * table["x"]
+    figure = getattr(associate(table, list(table.columns[:20]), ["x", "z"]).plot, draw)()
+    lines = [line.get_ydata()[0] for axes in figure.axes for line in axes.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(lines, -np.log10(0.05 / 40))
+    assert len(lines) == (2 if draw == "manhattan" else 1)
+
+
 @pytest.mark.parametrize("draw", ["manhattan", "volcano"])
 def test_associate__pictures_name_the_smallest_p(draw: str) -> None:
     found = associate(r_cohort(), OUTCOMES[:3], EXPOSURES)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import zarr
 from typer.testing import CliRunner, Result
 
 from bmx.cli.app import app
@@ -60,3 +61,12 @@ def test_reproduce__says_where_the_page_is(cohort: Path, tmp_path: Path) -> None
     said = bmx("reproduce", cohort, tmp_path / "tables")
     assert said.exit_code == 0, said.output
     assert said.stdout.splitlines()[-1] == str(tmp_path / "tables" / "index.html")
+
+
+def test_regress__takes_the_visit_of_the_images(tmp_path: Path) -> None:
+    """Bone density of four years before would look like any other."""
+    simulate_results(tmp_path, participants=40, seed=9)
+    zarr.open_group(tmp_path / "results.zarr", mode="r+").attrs["ukb_instance"] = 3
+    said = bmx("regress", tmp_path, FORMULA)
+    assert "the data have no column 'bmd_spine'" in str(said.exception)  # the table holds those of visit 2
+    assert bmx("regress", tmp_path, FORMULA, "--instance", "2").exit_code == 0

@@ -68,6 +68,18 @@ def test_evaluate__logs_what_has_no_counterpart(tmp_path: Path, caplog: pytest.L
     ]
 
 
+def test_evaluate__takes_no_image_for_a_mask(tmp_path: Path) -> None:
+    """Two images of one person agree well; and what `bmx export` writes beside the masks is passed over."""
+    image = np.arange(8 * 12 * 16, dtype=np.uint16).reshape(8, 12, 16)
+    folders = [write(tmp_path / name, {"1_20201_2_0_spine": 8}) for name in ("a", "b")]
+    for folder in folders:
+        write_nifti(folder / "1_20201_2_0_slab_2_fat.nii.gz", image, affine_of(VOXEL))
+    assert bmx.evaluate(*folders, region="spine")["case"].tolist() == ["1_20201_2_0"]
+    write_nifti(folders[0] / "1_20201_2_0_spine.nii.gz", image, affine_of(VOXEL))
+    with pytest.raises(SourceError, match="expected 0 outside and one number inside, found 1 to 1535; is it an image"):
+        bmx.evaluate(*folders)
+
+
 def test_evaluate__tells_all_files_that_lie_on_another_grid(tmp_path: Path) -> None:
     """By how much, in one message."""
     masks = write(tmp_path / "m", {"a_spine": 8, "b_spine": 8, "c_spine": 8})

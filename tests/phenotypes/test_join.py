@@ -96,3 +96,12 @@ def test_join__drops_who_has_withdrawn_and_counts_them_nowhere() -> None:
     assert joined["participant"].to_numpy().tolist() == [1, 3]
     assert (joined.attrs["join_only_results"], joined.attrs["join_only_phenotypes"]) == (0, 1)
     assert unmatched(results, phenotypes_of([3])).results.tolist() == [1]
+
+
+def test_join__warns_of_another_visit(caplog: pytest.LogCaptureFixture) -> None:
+    results, phenotypes = results_of([1, 2]).assign_attrs(ukb_instance=3), phenotypes_of([1, 2])
+    for visits, words in ((2, "of visit 3, the phenotypes of visit 2"), ([2, 3], ""), (3, "")):
+        caplog.clear()
+        join(results, phenotypes.assign_attrs(phenotype_instance=visits))
+        assert words in caplog.text
+        assert bool(words) == bool(caplog.text)

@@ -71,7 +71,7 @@ def test_find_pairs__tells_all_that_is_wrong_with_names(tmp_path: Path) -> None:
         r"a.nii.gz: no mask; expected a.nii.gz or a_spine.nii.gz",
         r"c_fat.nii.gz: its water image is missing",
         r"d.nii.gz: there is a fat or water image of the same name, too",
-        r"z.nii.gz: no image; expected z.nii.gz, or z_fat.nii.gz and z_water.nii.gz",
+        r"z.nii.gz: no image; expected z.nii.gz, z_fat.nii.gz and z_water.nii.gz, or what `bmx export` writes",
         r"is of the same case; keep one of them",
     ):
         assert sum(wrong in problem for problem in problems) == 1, (wrong, problems)
