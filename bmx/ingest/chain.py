@@ -47,14 +47,16 @@ class Chain:
 def find_chain(stations: Sequence[Station]) -> Chain:
     """Choose at most one station for each slab.
 
-    Where several beginnings of the chain explain the stations equally well (slab 3 alone could be 2 or 4),
-    the series number decides, and the places are marked as ambiguous.
+    Of two exams that are equally complete the newer one is taken. Where several beginnings of the chain explain the
+    same stations equally well (slab 3 alone could be 2 or 4), the series number decides, and the places are marked as
+    ambiguous.
     """
     candidates = [(station, {slab.number for slab in possible_slabs(station.reference)}) for station in stations]
     chains = [_chain_from(begin, candidates) for begin in _beginnings(candidates)]
     if not chains:
         return Chain({}, {})
-    best = max(chains, key=lambda chain: (_explained(chain), _prior(chain), _newness(chain)))
+    # The newer of two whole exams before the numbers: those of the first are always as they should be.
+    best = max(chains, key=lambda chain: (_explained(chain), _newness(chain), _prior(chain)))
     rivals = [
         chain for chain in chains if _explained(chain) == _explained(best) and set(chain.chosen) != set(best.chosen)
     ]
@@ -121,4 +123,5 @@ def _prior(chain: Chain) -> int:
 
 
 def _newness(chain: Chain) -> list[str]:
-    return [place.station.acquired for place in chain.chosen.values()]
+    """When its stations were acquired, the first one first; the same if others of the chain stand for other slabs."""
+    return sorted(place.station.acquired for place in chain.chosen.values())

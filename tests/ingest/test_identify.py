@@ -77,6 +77,15 @@ def test_identify__takes_the_newest_of_two_complete_exams() -> None:
     assert rejected[4] == "a repeat of slab 2; a more complete or newer one is used"
 
 
+@pytest.mark.parametrize("shift", [-250.0, -161.0, -121.5, -70.0, 95.0, 200.0])
+def test_identify__takes_the_newer_of_two_whole_exams_at_other_landmarks(shift: float) -> None:
+    """Though the numbers of the first are those of a clean exam, which was why nobody noticed that it was repeated."""
+    found = identify([*exam(top=900.0 - shift), *exam(run=1)], contrasts=ALL)
+    assert tops(found) == expected_tops(SLABS)
+    used = {one.first.series_uid for images in found.slabs.values() for one in images.station.channels.values()}
+    assert all(uid.startswith("1.") for uid in used)
+
+
 def test_identify__prefers_a_complete_repeat_to_a_newer_one() -> None:
     """The technician stopped the second attempt."""
     stopped = [one for one in exam([2], run=1) if one.series_number != 24 + 7]
