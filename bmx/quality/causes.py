@@ -33,8 +33,17 @@ _WHOLE, _HALF, _NOTHING = 0.9, 0.5, 0.05
 region wasn't found."""
 
 
-def find_causes(outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray, mean: xr.DataArray, told: xr.Dataset,
-                *, withdrawn: xr.DataArray, unasked: xr.DataArray) -> xr.DataArray:  # fmt: skip
+def find_causes(
+    outcome: xr.DataArray,
+    flags: xr.DataArray,
+    centre: xr.DataArray,
+    mean: xr.DataArray,
+    told: xr.Dataset,
+    *,
+    withdrawn: xr.DataArray,
+    unasked: xr.DataArray,
+    lost_sight: xr.DataArray,
+) -> xr.DataArray:
     """A number of `QC_CAUSE` for every value that isn't ok and was asked for. Lazy.
 
     Parameters
@@ -43,17 +52,18 @@ def find_causes(outcome: xr.DataArray, flags: xr.DataArray, centre: xr.DataArray
     centre : (participant, region) world z of the centre of mass, mm; NaN where there is none
     mean : (region) or (participant, region) where it lies on average, mm
     told : as `bmx.quality.evidence.gather` gives it
-    withdrawn, unasked : (participant, region) bool; `unasked` where nobody drew a mask: that is no failure
+    withdrawn, unasked, lost_sight : (participant, region) bool; `unasked` where nobody drew a mask, which is no
+        failure, `lost_sight` where the network is so unsure that its mask is of something else
     """
     lost = outcome != QC_OUTCOME["ok"]
     share = expected_share(outcome, flags, centre, mean, told)
-    cut = _has(flags, "touches_slab_edge") & (outcome != QC_OUTCOME["empty"])
     regions = [str(name) for name in outcome.indexes["region"]]
     systemic = _everywhere(lost & (outcome != QC_OUTCOME["not_attempted"]), regions)
     spine = xr.DataArray([base_region(name) == "spine" for name in regions], dims="region")
     # What isn't in the slab isn't drawn, or something else is: with little confidence, far from its place or not fatty.
-    strange = (outcome == QC_OUTCOME["outlier"]) | _has(flags, "implausible_bmff")
-    gone = (outcome == QC_OUTCOME["empty"]) | (strange & _has(flags, "low_confidence"))
+    strange = _has(flags, "centroid_outlier") | _has(flags, "implausible_bmff")
+    gone = (outcome == QC_OUTCOME["empty"]) | (strange & _has(flags, "low_confidence")) | lost_sight
+    cut = _has(flags, "touches_slab_edge") & ~gone
     hidden = (~(share >= _HALF) & told["top"].notnull()).where(gone, share <= _NOTHING)
     cases = [
         (~lost | unasked, "none"),

@@ -19,6 +19,10 @@ _CARRIED = ("touches_slab_edge", "swap_corrected", "swap_suspected", "adjacent_s
 
 _DEFAULT = Limits()
 
+_SOMETHING_ELSE = 22.0
+"""Robust SDs below the cohort's confidence, from which on a mask is of something else: hips and shafts that are cut by
+the end of their slab lie up to 18 below, those that aren't there at all, and are drawn all the same, 28 and more."""
+
 _TELLING, _STEADY = 20, 0.001
 """Participants from which on the spread of a network's confidence is known, and the least that it can be."""
 
@@ -91,7 +95,7 @@ def flag(
     cause = find_causes(
         outcome, flags, judged["centroid"].isel(world_axis=2),
         mine["qc_reference_centroid_mean"].isel(world_axis=2), told, withdrawn=withdrawn,
-        unasked=(judged["flags"] & RESULT_FLAGS["no_mask"]) > 0,
+        unasked=(judged["flags"] & RESULT_FLAGS["no_mask"]) > 0, lost_sight=_lost_sight(judged),
     )  # fmt: skip
     reason = write_reasons(judged, outcome, flags, smallest, away, furthest, told, limits)
     added = xr.Dataset(
@@ -172,20 +176,28 @@ def _flags(
         **{name: (judged["flags"] & RESULT_FLAGS[name]) > 0 for name in _CARRIED},
     }
     if "confidence" in judged:
-        noticed["low_confidence"] = _unsure(judged["confidence"].where(drawn), limits)
+        confidence = judged["confidence"].where(drawn)
+        noticed["low_confidence"] = (confidence < limits.confidence) | _unsure(confidence, limits.confidence_spread)
     bits = [where.astype(np.uint16) * np.uint16(QC_FLAGS[name]) for name, where in noticed.items()]
     return sum(bits[1:], start=bits[0]).transpose("participant", "region")
 
 
-def _unsure(confidence: xr.DataArray, limits: Limits) -> xr.DataArray:
-    """Where a network is far less sure than it was of the same region in others."""
+def _lost_sight(judged: xr.Dataset) -> xr.DataArray:
+    """Where a network is so unsure that what it drew is something else."""
+    if "confidence" not in judged:
+        return xr.zeros_like(judged["voxels"], np.bool_)
+    return _unsure(judged["confidence"].where(judged["voxels"] > 0), _SOMETHING_ELSE)
+
+
+def _unsure(confidence: xr.DataArray, spreads: float) -> xr.DataArray:
+    """Where a network is so many robust SDs less sure than it was of the same region in others."""
     whole = confidence.chunk(participant=-1) if confidence.chunks else confidence
     enough = whole.count("participant") >= _TELLING
     # Of nothing at all NumPy warns.
     middle = whole.where(enough, 0).median("participant")
     spread = 1.4826 * abs(whole.where(enough, 0) - middle).median("participant")
-    lowest = (middle - limits.confidence_spread * spread.where(spread > _STEADY, _STEADY)).where(enough)
-    return (confidence < limits.confidence) | (confidence < lowest)
+    lowest = (middle - spreads * spread.where(spread > _STEADY, _STEADY)).where(enough)
+    return confidence < lowest
 
 
 def _outcome(judged: xr.Dataset, flags: xr.DataArray, limits: Limits) -> xr.DataArray:

@@ -41,6 +41,7 @@ def causes(*edits: tuple[str, dict[str, Any]]) -> dict[str, str]:
     found = find_causes(
         judged["qc_outcome"], judged["qc_flags"], judged["centroid"].isel(world_axis=2),
         judged["qc_reference_centroid_mean"].isel(world_axis=2, qc_group=0), told, withdrawn=nobody, unasked=nobody,
+        lost_sight=judged["confidence"] < 0.8,
     )  # fmt: skip
     names = {number: name for name, number in QC_CAUSE.items()}
     return {region: names[int(found[0, place])] for place, region in enumerate(BMFF)}
@@ -67,6 +68,11 @@ NO_HIP = [("total_hip", EMPTY)]
              ("total_hip", {"z": 60, "flags": CUT, "confidence": UNSURE}), ("femoral_diaphysis", EMPTY)],
             "femoral_head", "fully_outside",
         ),
+        # A few voxels at the end of the slab, of which the network doesn't believe anything.
+        ([("femoral_diaphysis", {"z": -86, "volume": 5, "flags": CUT, "confidence": 0.6})], "femoral_diaphysis",
+         "no_obvious_defect"),
+        ([("femoral_diaphysis", {"z": -86, "volume": 5, "flags": CUT, "confidence": 0.6}), ("femoral_head", EMPTY),
+          ("total_hip", {"z": 60, "flags": CUT, "confidence": UNSURE})], "femoral_diaphysis", "fully_outside"),
         ([("femoral_head", {"bmff": 20, "confidence": UNSURE}), ("total_hip", {"z": 70}),
           ("femoral_diaphysis", {"z": -135})], "femoral_head", "fully_outside"),
         # All others are where they should be.
@@ -74,7 +80,8 @@ NO_HIP = [("total_hip", EMPTY)]
         ([("femoral_head", {"volume": 5, "flags": CUT})], "femoral_head", "partially_outside"),
         ([("femoral_head", {"bmff": 20})], "femoral_head", "imaging_artefact"),
     ],
-    ids=["shaft", "cut hip", "partly", "nothing tells", "no marrow", "in place", "cut", "swap"],
+    ids=["shaft", "cut hip", "partly", "nothing tells", "unbelieved in place", "unbelieved", "no marrow",
+         "in place", "cut", "swap"],
 )  # fmt: skip
 def test_find_causes__knows_where_a_lost_region_must_lie(
     edits: list[tuple[str, dict[str, Any]]], region: str, cause: str
