@@ -491,9 +491,7 @@ def test_run__measures_each_vertebra_of_a_spine(
     assert found["vertebra_voxels"].sum() > 0
     xr.testing.assert_identical(found.drop_attrs().compute(), expected.drop_attrs().compute(scheduler="synchronous"))
     assert found.attrs == open_results(results).attrs
-    with pytest.raises(
-        StoreError, match="holds no vertebrae; expected a run with the region spine, found femoral_head"
-    ):
+    with pytest.raises(StoreError, match=r"holds no vertebrae; .* with the region spine, found regions femoral_head"):
         open_vertebrae(finished)
 
 
