@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -59,10 +60,20 @@ def options(
     handler = RichHandler(
         console=errors, show_time=False, show_level=False, show_path=False, highlighter=NullHighlighter()
     )
-    # Dask tells at INFO of every worker that comes and goes; from others only warnings are news here.
-    handler.addFilter(lambda record: record.name.startswith("bmx") or record.levelno >= logging.WARNING)
+    handler.addFilter(partial(_is_news, debug=debug))
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
     logging.getLogger("bmx").setLevel(logging.DEBUG if debug else level)
+
+
+_LOOPS = ("tornado", "asyncio")
+"""Who tells at length of connections that break while a run is stopped, which the command tells in a line."""
+
+
+def _is_news(record: logging.LogRecord, *, debug: bool) -> bool:
+    """What concerns a user: Dask tells at INFO of every worker that comes and goes; from others only warnings do."""
+    if record.name.startswith(_LOOPS) and not debug:
+        return False
+    return record.name.startswith("bmx") or record.levelno >= logging.WARNING
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bmx.errors import BmxError
+from bmx.errors import BmxError, StoreError
 from bmx.partitions.allocator import keep_freed_memory
 from bmx.partitions.cluster import dask_client
 from bmx.partitions.plan import Partition, Plan
@@ -211,5 +211,7 @@ def _check(future: Any, part: Partition) -> int:
                 "what is done stays done"
             ) from exc
         exc.add_note(f"while doing {where}")
+        if isinstance(exc, StoreError):
+            exc.add_note("mend this and call again: what is done stays done")
         say_what_to_do(exc)
         raise

@@ -15,7 +15,7 @@ import zarr
 from distributed import Client
 
 import bmx.cli as cli
-from bmx.cli.app import app
+from bmx.cli.app import app, options
 from bmx.simulation.cohorts import DIXON
 from bmx.simulation.faults.registry import FAULTS
 from bmx.simulation.phenotypes import PHENOTYPES
@@ -173,6 +173,26 @@ def test_main__an_error_is_one_message(bmx: Command, tmp_path: Path) -> None:
         "error: SourceError: expected EID_20201_I_0.zip files, or EID_20201_I_0_slab_N_CONTRAST.nii.gz files, or "
         f"EID_20201_I_0 folders of DICOM files below {tmp_path}, found none; check the folder and the instance\n",
     )
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_options__leave_broken_connections_to_debug(debug: bool) -> None:
+    """While a run is stopped, callbacks of the event loop fail at length, and the command says it in a line."""
+    before = logging.getLogger().handlers
+    try:
+        options(debug=debug)
+        (handler,) = logging.getLogger().handlers
+        for name, level, shown in (
+            ("tornado.application", logging.ERROR, debug),
+            ("asyncio", logging.ERROR, debug),
+            ("distributed.scheduler", logging.INFO, False),
+            ("distributed.scheduler", logging.WARNING, True),
+            ("bmx.cohort.run", logging.INFO, True),
+        ):
+            record = logging.LogRecord(name, level, "", 0, "Exception in callback", None, None)
+            assert bool(handler.filter(record)) == shown, name
+    finally:
+        logging.basicConfig(handlers=before, force=True)
 
 
 def test_main__debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

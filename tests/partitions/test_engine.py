@@ -14,7 +14,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 import bmx.partitions.engine as engine
-from bmx.errors import BmxError
+from bmx.errors import BmxError, StoreError
 from bmx.partitions.cluster import dask_client
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
@@ -86,6 +86,17 @@ def test_run_missing__stops_at_a_failing_task_and_names_its_partition(threads: C
         run_missing(fail_on_two, work, PLAN, client=threads, label="note")
     assert caught.value.__notes__ == ["while doing partition 2 (participants 106 to 108, 3 in all)"]
     assert 2 in work.missing(PLAN)
+
+
+def refuse_to_write(work_url: str, index: int) -> None:
+    raise StoreError("cannot write records/000000.npz: Read-only file system; choose another place for the store")
+
+
+def test_run_missing__says_that_what_is_done_stays_done(threads: Client, work: WorkFolder) -> None:
+    """A place that turned read-only on the way needn't be another one."""
+    with pytest.raises(StoreError, match="Read-only") as caught:
+        run_missing(refuse_to_write, work, PLAN, client=threads, label="note")
+    assert caught.value.__notes__[-1] == "mend this and call again: what is done stays done"
 
 
 @pytest.mark.slow
