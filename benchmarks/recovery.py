@@ -243,9 +243,11 @@ def report(table: pd.DataFrame) -> dict[str, int]:
     }  # fmt: skip
 
 
-def keep(counts: Mapping[str, int], people: int, place: Path) -> None:
-    """Append a row to the kept table."""
-    row = pd.DataFrame([{"participants": people, **counts, "command": f"python {' '.join(sys.argv)}"}])
+def keep(counts: Mapping[str, int], options: argparse.Namespace) -> None:
+    """Append a row to the kept table, with the command less what doesn't decide the numbers."""
+    place: Path = options.keep
+    asked = f"--participants {options.participants} --seed {options.seed}{' --everybody' if options.everybody else ''}"
+    row = pd.DataFrame([{**counts, "command": f"python benchmarks/recovery.py {asked}"}])
     row.to_csv(place, mode="a", header=not place.exists(), index=False)
 
 
@@ -277,7 +279,7 @@ def main() -> int:
     print(f"{len(rows)} simulated participants, {'as they come' if options.everybody else 'each with a fault'}")
     counts = report(table)
     if options.keep is not None:
-        keep(counts, len(rows), options.keep)
+        keep(counts, options)
     recovered = counts["recovered"] >= 0.9 * counts["recoverable"]
     named = counts["causes_right"] >= 0.95 * counts["failures"]
     return 0 if recovered and named and not counts["silently_wrong"] else 1
