@@ -20,8 +20,8 @@ _CARRIED = ("touches_slab_edge", "swap_corrected", "swap_suspected", "adjacent_s
 _DEFAULT = Limits()
 
 _SOMETHING_ELSE = 22.0
-"""Robust SDs below the cohort's confidence, from which on a mask is of something else: hips and shafts that are cut by
-the end of their slab lie up to 18 below, those that aren't there at all, and are drawn all the same, 28 and more."""
+"""Robust SDs below the cohort's confidence, from which on a mask is of something else: of what is cut by the end of its
+slab networks are less unsure than of what isn't there at all, and is drawn all the same. Our choice, on simulation."""
 
 _TELLING, _STEADY = 20, 0.001
 """Participants from which on the spread of a network's confidence is known, and the least that it can be."""

@@ -61,8 +61,8 @@ class Limits:
 
     confidence_spread: float = 6.0
     """So many robust SDs (1.4826 times the median deviation) below the cohort's median it is unsure, too, if at least
-    20 participants tell. Where a head lies outside its slab, networks draw something else, and are a little less sure:
-    0.88 where others have 0.95 ± 0.002. Our choice; infinity leaves it out."""
+    20 participants tell. Where a head lies outside its slab, networks draw something else, and are only a little less
+    sure than of a head. Our choice; infinity leaves it out."""
 
     physics: float = VIOLATED
     """Residual of in = W + F or opposed = |W - F| from which on images aren't what they are called."""

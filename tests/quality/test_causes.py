@@ -112,3 +112,13 @@ def test_flag__notices_who_is_less_sure_than_others(chunk: int | None, max_compu
     assert np.argwhere(low).tolist() == [[0, 0]]
     few = flag(some.isel(participant=slice(19)))
     assert not (few["qc_flags"] & 512).any()
+
+
+@pytest.mark.parametrize(("confidence", "cause"), [(0.94, "partially_outside"), (0.6, "no_obvious_defect")])
+def test_flag__doesnt_take_for_cut_what_the_network_doesnt_believe(confidence: float, cause: str) -> None:
+    """A few voxels at the end of the slab are a piece of the bone, or something else."""
+    results = cohort(60)
+    drawn = np.random.default_rng(1).normal(0.95, 0.002, (60, 4)).astype(np.float32)
+    results["confidence"] = (("participant", "region"), drawn)
+    edit(results, 0, "femoral_diaphysis", volume=5, flags=CUT, confidence=confidence)
+    assert int(flag(results)["qc_cause"].sel(region="femoral_diaphysis")[0]) == QC_CAUSE[cause]
