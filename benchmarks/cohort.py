@@ -17,8 +17,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,9 +62,11 @@ def timed(action: Callable[[], object], repeats: int = 3) -> float:
 def speed(folder: Path, workers: int) -> tuple[float, float, list[float]]:
     """Seconds of one participant in convert and in run with so many workers, and their memory after each run, MB.
 
-    Those of the partitions' own records, without the first of each worker, in which it imports and loads.
+    Those of the partitions' own records: of convert without the first of each worker, in which it imports; of the runs
+    without the first, in which it loads, so that one and two workers are judged by the same participants.
     """
-    memory = []
+    memory: list[float] = []
+    taken: list[float] = []
     with dask_client(workers=workers) as client:
         client.run(warm)
         store = folder / f"s{workers}.zarr"
@@ -72,14 +75,19 @@ def speed(folder: Path, workers: int) -> tuple[float, float, list[float]]:
             results = folder / f"r{workers}-{number}.zarr"
             bmx.run(store, results, models="simulated", client=client)
             memory.append(max(client.run(resident).values()))
-    return steady(store, workers), steady(results, workers), memory
+            taken.append(each(list(logs(results)), workers))
+    return each(begun(store), workers), float(np.median(taken[1:])), memory
 
 
-def steady(place: Path, workers: int) -> float:
-    """Seconds between two participants, when all workers have begun."""
+def each(told: Sequence[Mapping[str, Any]], workers: int) -> float:
+    """Seconds between two participants."""
+    return sum(one["seconds"] for one in told) / sum(one["participants"] for one in told) / workers
+
+
+def begun(place: Path) -> list[Mapping[str, Any]]:
+    """The records of partitions without the first of each worker."""
     told = sorted(logs(place), key=lambda one: one["ended"])
-    later = [one for k, one in enumerate(told) if one["worker"] in {before["worker"] for before in told[:k]}]
-    return sum(one["seconds"] for one in later) / sum(one["participants"] for one in later) / workers
+    return [one for k, one in enumerate(told) if one["worker"] in {before["worker"] for before in told[:k]}]
 
 
 def warm() -> None:
@@ -172,7 +180,7 @@ def main() -> int:
         alone = inflate_one(folder / "dixon")
         table = stages(folder / "s2.zarr", folder / "r2-0.zarr")
         rate = try_run(folder / "s2.zarr", "simulated")
-    each = pd.DataFrame(
+    rates = pd.DataFrame(
         {
             "seconds, 1 worker": list(one[:2]),
             "participants an hour": [3600 / value for value in one[:2]],
@@ -181,7 +189,7 @@ def main() -> int:
         },
         index=["convert", "run"],
     )
-    print(each.to_string(float_format="{:,.2f}".format))
+    print(rates.to_string(float_format="{:,.2f}".format))
     print(f"inflating an archive takes {alone:.2f} s, {alone / one[0]:.0%} of a conversion's")
     print("\nof a run, one core, seconds for one participant")
     print(table.to_string(float_format="{:.3f}".format))

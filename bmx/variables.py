@@ -190,7 +190,7 @@ _DECLARED: tuple[Variable, ...] = (
     # what qc.flag adds
     Variable("qc_outcome", _SITE, "uint8", "1", "whether the value can be used", "qc", flag_values=QC_OUTCOME),
     Variable("qc_flags", _SITE, "uint16", "1", "what quality control noticed", "qc", flag_masks=QC_FLAGS),
-    Variable("qc_cause", _SITE, "uint8", "1", "inferred cause, columns of Table 3", "qc", flag_values=QC_CAUSE),
+    Variable("qc_cause", _SITE, "uint8", "1", "what was wrong, columns of Table 3", "qc", flag_values=QC_CAUSE),
     Variable("qc_reason", _SITE, "string", "", "why it cannot be used, in words; empty if it can", "qc"),
     Variable("qc_group", ("qc_group",), "string", "", "whom the reference is made of: all, or a sex", "qc"),
     Variable("qc_reference_n", _GROUP, "int32", "1", "non-empty masks that the reference is made of", "qc"),

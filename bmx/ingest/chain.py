@@ -49,8 +49,27 @@ def find_chain(stations: Sequence[Station]) -> Chain:
 
     Of two exams that are equally complete the newer one is taken. Where several beginnings of the chain explain the
     same stations equally well (slab 3 alone could be 2 or 4), the series number decides, and the places are marked as
-    ambiguous.
+    ambiguous. Stations that lie too far away for any place are those of an exam at another landmark: the slabs that
+    they are without a doubt were repeated.
     """
+    best = _best_chain(stations)
+    placed = {id(place.station) for number, first in best.chosen.items() for place in (first, *best.rivals[number])}
+    left = [station for station in stations if id(station) not in placed]
+    if not (left and best.chosen):
+        return best
+    other = find_chain(left)
+    rivals = {number: [*others, *_certain(other, number)] for number, others in best.rivals.items()}
+    return Chain(best.chosen, rivals)
+
+
+def _certain(chain: Chain, number: int) -> list[Place]:
+    """The stations of a chain that are this slab, if only this one is possible."""
+    place = chain.chosen.get(number)
+    return [] if place is None or place.ambiguous else [*chain.rivals[number], place]
+
+
+def _best_chain(stations: Sequence[Station]) -> Chain:
+    """The chain that explains most."""
     candidates = [(station, {slab.number for slab in possible_slabs(station.reference)}) for station in stations]
     chains = [_chain_from(begin, candidates) for begin in _beginnings(candidates)]
     if not chains:

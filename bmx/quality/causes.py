@@ -1,4 +1,4 @@
-"""The cause of a failure, in the columns of the paper's Table 3: from flags and from where the body lies.
+"""What was wrong with a value, in the columns of the paper's Table 3: from flags and from where the body lies.
 
 What the paper's authors found by looking at every image is inferred here, in this order:
 
@@ -13,6 +13,9 @@ What the paper's authors found by looking at every image is inferred here, in th
 6. no obvious defect.
 
 The order is the simulator's (`bmx.simulation.faults.causes`): what keeps images from being looked at comes first.
+
+A value that is ok has a cause, too, where something was wrong that cost the paper's authors a value and was repaired:
+irregular series, a swap, or a region that was found in the slab beside its own, whose place is known by that.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ def find_causes(
     unasked: xr.DataArray,
     lost_sight: xr.DataArray,
 ) -> xr.DataArray:
-    """A number of `QC_CAUSE` for every value that isn't ok and was asked for. Lazy.
+    """A number of `QC_CAUSE` for every value that was asked for and isn't ok, or is ok after a repair. Lazy.
 
     Parameters
     ----------
@@ -63,15 +66,19 @@ def find_causes(
     # What isn't in the slab isn't drawn, or something else is: with little confidence, far from its place or not fatty.
     strange = _has(flags, "centroid_outlier") | _has(flags, "implausible_bmff")
     gone = (outcome == QC_OUTCOME["empty"]) | (strange & _has(flags, "low_confidence")) | lost_sight
+    elsewhere = _has(flags, "adjacent_slab_used")
+    gone &= ~elsewhere
     cut = _has(flags, "touches_slab_edge") & ~gone
-    hidden = (~(share >= _HALF) & told["top"].notnull()).where(gone, share <= _NOTHING)
+    # What reaches from the slab beside it to that slab's end goes on in its own.
+    hidden = (~(share >= _HALF) & told["top"].notnull()).where(gone, (share <= _NOTHING) & ~(elsewhere & cut))
+    repaired = elsewhere | _has(flags, "irregular_source") | _has(flags, "swap_corrected")
     cases = [
-        (~lost | unasked, "none"),
+        (unasked | (~lost & ~repaired), "none"),
         (withdrawn, "withdrawn"),
         (_has(flags, "irregular_source") | _has(flags, "physics_violated"), "data_structure"),
         (systemic, "skeletal_abnormality"),
         (~spine & hidden, "fully_outside"),
-        (~spine & ((share < _WHOLE) | cut), "partially_outside"),
+        (elsewhere | (~spine & ((share < _WHOLE) | cut)), "partially_outside"),
         (_has(flags, "swap_suspected") | _has(flags, "swap_corrected") | _has(flags, "implausible_bmff"),
          "imaging_artefact"),
         (spine, "skeletal_abnormality"),
@@ -88,7 +95,8 @@ def expected_share(
     """Which share of each femoral region its slab can be expected to show, 0-1; NaN where nothing tells. Lazy.
 
     A body that lies too low or too high does so with all of its femur: how far the other regions lie from where they
-    lie in others says where this one must be. Of one that is cut by the end of its slab, the other end tells.
+    lie in others says where this one must be. Of one that is cut by the end of its slab, the other end tells; and of
+    one that was found in the slab beside its own, or whole in its own, where it lies is known.
     """
     known = [HALF_HEIGHT_MM.get(base_region(str(name)), np.nan) for name in outcome.indexes["region"]]
     half = xr.DataArray(known, dims="region")
@@ -108,12 +116,12 @@ def expected_share(
         others = moved.sum("region") - moved.fillna(0)
         count = moved.count("region") - moved.notnull()
         shift = shift.fillna((others / count.where(count > 0)).fillna(moved))
-    middle = mean + shift
+    middle = (mean + shift).where(~_has(flags, "adjacent_slab_used"), centre)
     upper, lower = middle + half, middle - half
     upper = upper.where(upper < told["top"], told["top"])
     lower = lower.where(lower > told["bottom"], told["bottom"])
-    share: xr.DataArray = ((upper - lower) / (2 * half)).clip(0, 1).where(shift.notnull())
-    return share
+    share: xr.DataArray = ((upper - lower) / (2 * half)).clip(0, 1).where(middle.notnull())
+    return share.where((outcome != QC_OUTCOME["ok"]) | cut | _has(flags, "adjacent_slab_used"), 1.0)
 
 
 def _everywhere(lost: xr.DataArray, regions: list[str]) -> xr.DataArray:

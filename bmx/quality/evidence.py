@@ -43,11 +43,14 @@ def gather(results: xr.Dataset, slabs: xr.DataTree | None) -> xr.Dataset:
     Returns
     -------
     Dataset, (participant, region)
-        `irregular`, bool: series or headers weren't as in a clean exam, or the slab is damaged or absent;
+        `irregular`, bool: series or headers weren't as in a clean exam, or the slab is damaged or absent; of all
+        regions if any slab was acquired twice, because the numbers of all series after it tell another slab;
         `residual`, float32, the larger physics residual; `bottom` and `top`, float64, world z of the slab's
         outer ends, mm. The last three are NaN without `slabs`.
     """
-    noticed = (results["flags"].reset_coords(drop=True) & _NOTICED) > 0
+    flags = results["flags"].reset_coords(drop=True)
+    twice = ((flags & RESULT_FLAGS["repeated_series"]) > 0).any("region")
+    noticed = ((flags & _NOTICED) > 0) | twice
     if slabs is None:
         unknown = xr.full_like(noticed, np.nan, dtype=np.float64)
         return xr.Dataset({"irregular": noticed, "residual": unknown, "bottom": unknown, "top": unknown})
@@ -63,7 +66,14 @@ def gather(results: xr.Dataset, slabs: xr.DataTree | None) -> xr.Dataset:
     }
     beside = xr.concat([told[slab_of(str(name))] for name in results.indexes["region"]], dim="region")
     beside = beside.assign_coords(region=results.indexes["region"]).transpose("participant", "region")
-    return beside.assign(irregular=beside["irregular"] | noticed)
+    return beside.assign(irregular=beside["irregular"] | noticed | _any_repeated(slabs, eids))
+
+
+def _any_repeated(slabs: xr.DataTree, eids: object) -> xr.DataArray:
+    """Whether any slab was acquired twice, (participant)."""
+    known = [slabs[slab.name]["slab_flags"] for slab in SLABS.values() if slab.name in slabs.children]
+    flags = xr.concat([one.reset_coords(drop=True) for one in known], "slab", coords="minimal", compat="override")
+    return ((flags.sel(participant=eids) & SLAB_FLAGS["repeated_series"]) > 0).any("slab").reset_coords(drop=True)
 
 
 def _of_slab(slabs: xr.DataTree, number: int, eids: object) -> xr.Dataset:

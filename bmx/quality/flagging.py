@@ -70,7 +70,8 @@ def flag(
     -------
     Dataset
         The results, with `qc_outcome`, `qc_flags`, `qc_cause`, `qc_reason` and the `qc_reference_*` that were used;
-        attributes `qc_*` say by which limits.
+        attributes `qc_*` say by which limits. `qc_cause` is that of a failure, or of what was repaired where the
+        outcome is ok: irregular series, a swap, a region that was found in the slab beside its own.
 
     Raises
     ------

@@ -70,11 +70,8 @@ class Table3:
         cells = pd.DataFrame("", index=self.numbers.index, columns=list(self.numbers.columns))
         for row, numbers in self.numbers.iterrows():
             for name in self.numbers.columns:
-                if name in CAUSES and row[1] == "OK":  # type: ignore[index]  # the index has two levels
-                    cells.loc[row, name] = "-"
-                else:
-                    of = self.people[name] if name in groups else int(numbers["Both"])
-                    cells.loc[row, name] = _cell(int(numbers[name]), of)
+                of = self.people[name] if name in groups else int(numbers["Both"])
+                cells.loc[row, name] = _cell(int(numbers[name]), of)
         return cells
 
     def __str__(self) -> str:
@@ -85,7 +82,8 @@ class Table3:
             self.cells.rename(columns=_SHORT).to_string(),
             f"{', '.join(groups)}: number of participants, % of all of them ({told}"
             + (f"; {unknown} of unknown sex are in Both alone)" if len(groups) > 1 and unknown else ")"),
-            "Data ... No defect, the causes: number, % of the faulty outputs in that row; each output has one cause.",
+            "Data ... No defect, the causes: number, % of the outputs in that row. Each faulty output has one; of OK: "
+            "what was wrong and was repaired.",
         ]
         if PHECODE in self.numbers:
             lines.append("PheCode (a skeletal disease): number, % of the outputs in that row.")
@@ -103,7 +101,8 @@ def table3(results: xr.Dataset, *, phecode: xr.DataArray | None = None) -> Table
     """Count outcomes and causes as the paper's Table 3 does. Computes them.
 
     The paper divides women and men by 449 and 271, although it has 452 and 277; and its causes don't add up to its
-    numbers of failures. Here every percentage is of the number that is said, and every failure has one cause.
+    numbers of failures. Here every percentage is of the number that is said, and every failure has one cause. In the
+    row OK, where the paper has none, are the causes of what its authors lost and is repaired here.
 
     Parameters
     ----------

@@ -84,6 +84,8 @@ def test_identify__takes_the_newer_of_two_whole_exams_at_other_landmarks(shift: 
     assert tops(found) == expected_tops(SLABS)
     used = {one.first.series_uid for images in found.slabs.values() for one in images.station.channels.values()}
     assert all(uid.startswith("1.") for uid in used)
+    # Of those that look alike, one may lie where another one has its place.
+    assert all("repeated_series" in found.slabs[slab].flags for slab in (1, 5, 6))
 
 
 def test_identify__prefers_a_complete_repeat_to_a_newer_one() -> None:
@@ -106,11 +108,23 @@ def test_identify__prefers_a_complete_slab_to_a_newer_one_that_was_cut_short(kep
 
 
 def test_identify__follows_an_exam_that_was_restarted_at_another_landmark() -> None:
-    """Two slabs were acquired 120 mm too high, then everything again: series 1-8 belong to no slab of the exam."""
+    """Two slabs were acquired 120 mm too high, then everything again: series 1-8 are repeats, though far away."""
     found = identify([*exam([1, 2], top=1020.0), *exam(run=1)], contrasts=ALL)
     assert tops(found) == expected_tops(SLABS)
     unused = [line for line in found.lines if not line.used]
     assert {line.series.first.series_number for line in unused} == set(range(1, 9))
+    assert {line.reason for line in unused} == {
+        f"a repeat of slab {slab}; a more complete or newer one is used" for slab in (1, 2)
+    }
+    assert [found.slabs[slab].flags for slab in SLABS] == [("repeated_series",)] * 2 + [()] * 4
+
+
+def test_identify__calls_nothing_a_repeat_that_could_be_another_slab() -> None:
+    """Slabs 2, 3 and 4 look alike: of one far away, alone, nobody can say which of them it is."""
+    found = identify([*exam([3], top=1500.0), *exam(run=1)], contrasts=ALL)
+    assert tops(found) == expected_tops(SLABS)
+    assert all(images.flags == () for images in found.slabs.values())
+    unused = [line for line in found.lines if not line.used]
     assert {line.reason for line in unused} == {"its position fits no place in the chain of slabs"}
 
 

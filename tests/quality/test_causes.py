@@ -16,7 +16,7 @@ ENDS = {"spine": (202.0, 400.0), "femoral_head": (-120.0, 78.0), "total_hip": (-
         "femoral_diaphysis": (-335.0, -83.0)}  # fmt: skip
 """Lower and upper end of each region's slab, mm."""
 
-CUT, UNSURE = ["touches_slab_edge"], 0.85
+CUT, UNSURE, ELSEWHERE = ["touches_slab_edge"], 0.85, ["adjacent_slab_used"]
 
 
 def causes(*edits: tuple[str, dict[str, Any]]) -> dict[str, str]:
@@ -88,6 +88,29 @@ def test_find_causes__knows_where_a_lost_region_must_lie(
 ) -> None:
     """From where the other regions of the same femur lie, as somebody who looks at the slab would."""
     assert causes(*edits)[region] == cause
+
+
+@pytest.mark.parametrize(
+    ("edits", "cause"),
+    [
+        # The head begins 6 mm above its slab's end; 14 mm below it; and goes on where the slab beside it ends.
+        ([("femoral_head", {"z": 100, "flags": ELSEWHERE})], "fully_outside"),
+        ([("femoral_head", {"z": 80, "flags": ELSEWHERE})], "partially_outside"),
+        ([("femoral_head", {"z": 100, "flags": [*ELSEWHERE, *CUT]})], "partially_outside"),
+        # Fat and water were exchanged; the head is whole, although the hip and the shaft lie 70 mm too high.
+        (
+            [("femoral_head", {"flags": ["swap_corrected"]}), ("total_hip", {"z": 45}),
+             ("femoral_diaphysis", {"z": -160})],
+            "imaging_artefact",
+        ),
+        ([("spine", {"flags": ["repeated_series"]})], "data_structure"),
+        ([("total_hip", {"flags": ["swap_corrected"]})], "none"),
+    ],
+    ids=["above", "partly above", "at the end", "swap", "numbers that go on", "another region"],
+)  # fmt: skip
+def test_find_causes__tells_what_was_repaired(edits: list[tuple[str, dict[str, Any]]], cause: str) -> None:
+    """Of a value that is ok, what would have cost it; the paper's authors lost it."""
+    assert causes(*edits)["femoral_head"] == cause
 
 
 def test_find_causes__says_nothing_of_slabs_it_doesnt_know() -> None:
