@@ -61,7 +61,9 @@ def find_causes(
     lost = outcome != QC_OUTCOME["ok"]
     share = expected_share(outcome, flags, centre, mean, told)
     regions = [str(name) for name in outcome.indexes["region"]]
-    systemic = _everywhere(lost & (outcome != QC_OUTCOME["not_attempted"]), regions)
+    # Not where all that is wrong is the place: then the body lies elsewhere.
+    unusual = lost & ~outcome.isin([QC_OUTCOME["not_attempted"], QC_OUTCOME["outlier"]])
+    systemic = _everywhere(unusual, regions)
     spine = xr.DataArray([base_region(name) == "spine" for name in regions], dims="region")
     # What isn't in the slab isn't drawn, or something else is: with little confidence, far from its place or not fatty.
     strange = _has(flags, "centroid_outlier") | _has(flags, "implausible_bmff")

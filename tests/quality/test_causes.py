@@ -113,6 +113,15 @@ def test_find_causes__tells_what_was_repaired(edits: list[tuple[str, dict[str, A
     assert causes(*edits)["femoral_head"] == cause
 
 
+def test_find_causes__takes_nobody_who_lies_too_low_for_one_with_an_unusual_skeleton() -> None:
+    """All four regions are lost where a body lies 150 mm too high, and the spine only because it does."""
+    found = causes(
+        ("spine", {"z": 450}), ("femoral_head", {"x": 200, "confidence": UNSURE}),
+        ("total_hip", {"bmff": 4, "x": 50}), ("femoral_diaphysis", {"volume": 0.3, "confidence": 0.6}),
+    )  # fmt: skip
+    assert "skeletal_abnormality" not in {found[name] for name in found if name != "spine"}
+
+
 def test_find_causes__says_nothing_of_slabs_it_doesnt_know() -> None:
     """Without the store nobody knows where a slab ends."""
     results = cohort(60)
