@@ -62,7 +62,6 @@ WRONG = 3.0
 """Percentage points."""
 BATCH = 16
 _CHILDREN = {"none": "truth", "paper": "truth_paper"}
-_IMAGES = ("fat", "water", "in_phase", "opposed_phase")
 
 
 def who(participants: int, seed: int, *, everybody: bool) -> list[int]:
@@ -124,25 +123,14 @@ def do_batch(rows: Sequence[int], kept: Path, client: Client, *, people: int, se
         bmx.run(store, results, models="simulated", client=client)
         bare = Path(scratch) / "bare.zarr"
         bmx.run(store, bare, models="simulated", neighbours=False, swaps=False, client=client)
-        slabs = bmx.open_store(store)
-        facts = {
-            path: node.to_dataset(inherit=False).drop_vars(_IMAGES, errors="ignore").load()
-            for path, node in _nodes(slabs)
-            if path != "series"
-        }
         partly = kept.with_suffix(".part")
         shutil.rmtree(partly, ignore_errors=True)
         shutil.copytree(results, partly / "results.zarr")
         shutil.copytree(bare, partly / "bare.zarr")
-        xr.DataTree.from_dict(facts).to_zarr(partly / "facts.zarr", zarr_format=3, consolidated=False)
         pd.DataFrame([row for truth, _ in made for row in truth]).to_csv(partly / "truth.csv", index=False)
         theirs = as_results({int(str(truth[0]["eid"])): exam for truth, exam in made})
         theirs.to_zarr(partly / "paper.zarr", zarr_format=3, consolidated=False)
         partly.rename(kept)
-
-
-def _nodes(tree: xr.DataTree) -> list[tuple[str, xr.DataTree]]:
-    return [("/", tree), *tree.children.items()]
 
 
 def _join(parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -155,17 +143,10 @@ def gather(batches: Sequence[Path]) -> pd.DataFrame:
     ours, bare = (
         _join([bmx.open_results(one / name).load() for one in batches]) for name in ("results.zarr", "bare.zarr")
     )
-    facts = [xr.open_datatree(one / "facts.zarr", engine="zarr", consolidated=False).load() for one in batches]
-    slabs = xr.DataTree.from_dict(
-        {
-            path: _join([dict(_nodes(tree))[path].to_dataset(inherit=False) for tree in facts])
-            for path, _ in _nodes(facts[0])
-        }
-    )
     theirs = _join([xr.open_zarr(one / "paper.zarr", consolidated=False).load() for one in batches])
-    judged = bmx.qc.flag(ours, slabs=slabs)
+    judged = bmx.qc.flag(ours)
     by_paper = bmx.qc.flag(theirs, limits=Limits(doubtful=()))
-    unrepaired = bmx.qc.flag(bare, slabs=slabs)
+    unrepaired = bmx.qc.flag(bare)
     table = pd.concat([pd.read_csv(one / "truth.csv", keep_default_na=False) for one in batches], ignore_index=True)
     for name in _CHILDREN.values():
         table[name] = pd.to_numeric(table[name], errors="coerce")

@@ -60,7 +60,7 @@ MEASUREMENT_STATUS = _values("not_attempted", "measured", "empty", "failed")
 RESULT_FLAGS = _bits(
     "single_voxels_removed", "parts_joined", "touches_slab_edge", "swap_corrected", "swap_suspected",
     "adjacent_slab_used", "repeated_series", "slab_absent", "slab_unreadable", "slab_incomplete",
-    "nothing_left_after_erosion", "parts_apart", "low_signal", "outside_slab", "no_mask",
+    "nothing_left_after_erosion", "parts_apart", "low_signal", "outside_slab", "no_mask", "irregular_source",
 )  # fmt: skip
 QC_OUTCOME = _values("not_attempted", "ok", "small", "empty", "outlier", "failed", "doubtful")
 QC_FLAGS = _bits(
@@ -157,6 +157,9 @@ _DECLARED: tuple[Variable, ...] = (
         "confidence", _SITE, "float32", "1", "how sure the model is of the mask, 0 to 1; NaN if unknown", "results"
     ),
     Variable("measured_slab", _SITE, "uint8", "1", "slab whose voxels were measured; 0 if none", "results"),
+    Variable("slab_bottom", _SITE, "float32", "mm", "lower end of the region's slab, world z", "results"),
+    Variable("slab_top", _SITE, "float32", "mm", "upper end of the region's slab, world z", "results"),
+    Variable("slab_residual", _SITE, "float32", "1", "larger physics residual of the region's slab", "results"),
     Variable(
         "status", _SITE, "uint8", "1", "what became of the measurement", "results", flag_values=MEASUREMENT_STATUS
     ),

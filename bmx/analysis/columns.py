@@ -25,7 +25,10 @@ from bmx.variables import QC_OUTCOME, VARIABLES
 Data = xr.Dataset | pd.DataFrame
 Bools = npt.NDArray[np.bool_]
 
-_NOT_JUDGED = ("qc_outcome", "qc_flags", "qc_cause", "qc_reason", "status", "flags", "reason", "measured_slab")
+_NOT_JUDGED = (
+    "qc_outcome", "qc_flags", "qc_cause", "qc_reason", "status", "flags", "reason", "measured_slab", "slab_bottom",
+    "slab_top", "slab_residual",
+)  # fmt: skip
 """Variables of a region that describe a failure, and so are not withdrawn by it."""
 
 

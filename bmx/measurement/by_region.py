@@ -15,6 +15,7 @@ from bmx.core.recipes import DEFAULT_RECIPE, Recipe, get_recipe
 from bmx.measurement.checks import GRID, check_fit, slabs_with_masks
 from bmx.measurement.judging import MEASURABLE, TEXT, judge
 from bmx.measurement.one_slab import choose_slab
+from bmx.measurement.own_slab import add_own_slab
 from bmx.measurement.swaps import exchange_back
 from bmx.regions import Region, get_region
 from bmx.schema import conform, validate
@@ -37,7 +38,7 @@ def measure(
     ----------
     slabs : DataTree
         As `open_store` gives it: `participant` at the root; children with `fat`, `water`, `affine`,
-        `native_slices`, `slab_status`, `slab_flags`, `slab_reason`.
+        `native_slices`, `slab_status`, `slab_flags`, `slab_reason`, perhaps `physics_residual`.
     masks : DataTree
         Of the same participants in the same order; each child holds the `mask` of some regions, perhaps
         `model (region)`, the digest of what drew them, `confidence (participant, region)`, and
@@ -83,7 +84,8 @@ def measure(
         number: _measure_slab(slabs[name].to_dataset(), masks[name].to_dataset(), number, chosen, correction)
         for number, name in ((slab_number(name), name) for name in names)
     }
-    joined = conform(choose_slab(measured))
+    joined = add_own_slab(choose_slab(measured), slabs)
+    joined = conform(joined[[variable.name for variable in variables_of("results") if variable.name in joined]])
     # One chunk along region, as Zarr wants it; coordinates that are in memory stay there.
     in_memory = {name: one.variable for name, one in joined.coords.items() if one.chunks is None}
     results = joined.chunk(region=-1).assign_coords(in_memory)
@@ -139,8 +141,7 @@ def _measure_slab(
         "erosion": ("region", [recipe.erosion[region.site] for region in regions]),
         "model": drawn["model"].variable if "model" in drawn.variables else ("region", [""] * len(regions)),
     }
-    in_order = [variable.name for variable in variables_of("results") if variable.name in values]
-    return conform(xr.Dataset(values).assign_coords(coords))[in_order]
+    return conform(xr.Dataset(values).assign_coords(coords))
 
 
 def _swap_flags(masks: npt.NDArray[np.uint8], swap: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:

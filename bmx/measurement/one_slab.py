@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import xarray as xr
 
 from bmx.regions import ALL_REGIONS
@@ -28,11 +29,17 @@ def choose_slab(measured: Mapping[int, xr.Dataset]) -> xr.Dataset:
         able = [number for number, one in sorted(measured.items()) if name in one.indexes["region"]]
         if not able:
             continue
-        first, *others = (measured[number].sel(region=[name]) for number in sorted(able, key=region.slab.__ne__))
+        found = {number: measured[number].sel(region=[name]) for number in sorted(able, key=region.slab.__ne__)}
         # Without coordinates: xarray would compute them to see whether they agree, on the cluster, within a task.
-        best = first.reset_coords(drop=True)
-        for other in (one.reset_coords(drop=True) for one in others):
-            there = other.assign(flags=other["flags"] | other["flags"].dtype.type(RESULT_FLAGS["adjacent_slab_used"]))
-            best = there.where((other["voxels"] > 0) & (best["voxels"] == 0), best)
-        chosen.append(best.assign_coords(first.coords))
+        plain = {number: one.reset_coords(drop=True) for number, one in found.items()}
+        best, *others = (one if number == region.slab else _from_beside(one) for number, one in plain.items())
+        for other in others:
+            best = other.where((other["voxels"] > 0) & (best["voxels"] == 0), best)
+        chosen.append(best.assign_coords(next(iter(found.values())).coords))
     return xr.concat(chosen, dim="region", data_vars="minimal", coords="minimal", compat="override", join="exact")
+
+
+def _from_beside(measured: xr.Dataset) -> xr.Dataset:
+    """The same, and where there is a mask, that it lies in another slab than its own."""
+    bit = np.uint16(RESULT_FLAGS["adjacent_slab_used"])
+    return measured.assign(flags=measured["flags"] | (measured["voxels"] > 0).astype(np.uint16) * bit)

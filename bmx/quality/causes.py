@@ -78,6 +78,8 @@ def find_causes(
         (unasked | (~lost & ~repaired), "none"),
         (withdrawn, "withdrawn"),
         (_has(flags, "irregular_source") | _has(flags, "physics_violated"), "data_structure"),
+        # An edge that a value survived was no obstacle.
+        (~lost & ~elsewhere, "imaging_artefact"),
         (systemic, "skeletal_abnormality"),
         (~spine & hidden, "fully_outside"),
         (elsewhere | (~spine & ((share < _WHOLE) | cut)), "partially_outside"),

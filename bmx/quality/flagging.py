@@ -32,7 +32,6 @@ def flag(
     *,
     reference: Reference = None,
     by: By = None,
-    slabs: xr.DataTree | None = None,
     limits: Limits = _DEFAULT,
 ) -> xr.Dataset:
     """Judge every measurement: can it be used, and if not, why. Lazy.
@@ -54,15 +53,13 @@ def flag(
     Parameters
     ----------
     results : Dataset
-        As `measure` or `open_results` gives it; `confidence` is used if it is there.
+        As `measure` or `open_results` gives it; `confidence` and what is known of the slabs are used if they are there.
     reference : "cohort", Dataset, or mapping from region to model, optional
         Mean and SD to judge by. By default the cohort's own; or any Dataset with the variables `qc_reference_*`, for
         example what this function gave for another cohort; or what `bmx.load_models` gave: the volumes, and if the
         cards have them the centres, of the training data. `attrs["qc_reference"]` says which.
     by : "sex", optional
         Judge women among women, men among men, and who has no sex among all. Needs the variable `sex`: join first.
-    slabs : DataTree, optional
-        The store. It adds what the results don't know: irregular series, the physics residual, and where slabs end.
     limits : Limits
         The numbers that decide.
 
@@ -76,14 +73,14 @@ def flag(
     Raises
     ------
     SchemaError
-        If a variable of results, reference or slabs is missing or wrong.
+        If a variable of results or reference is missing or wrong.
     """
     validate(results, "bmff", "voxels", "volume", "centroid", "status", "flags", "reason")
     used = find_reference(results, reference, by)
     mine = for_participants(used, results, by)
     # Without the coordinates along region: xarray would compute them to see whether they agree.
     judged = results.reset_coords(drop=True).chunk(world_axis=-1) if results.chunks else results.reset_coords(drop=True)
-    told = gather(judged, slabs)
+    told = gather(judged)
     smallest = mine["qc_reference_volume_mean"] - limits.small_sd * mine["qc_reference_volume_sd"]
     away = _away(judged, mine, limits)
     furthest = limits.outlier_sd * mine["qc_reference_centroid_sd"]

@@ -62,6 +62,11 @@ _SAID = {
 }  # fmt: skip
 """What tells of the cause in the results alone."""
 
+_OF_IMAGES: Final = (
+    "bmff_median", "bmff_ratio", "bmff_sd", "bmff_iqr", "confidence", "slab_bottom", "slab_top", "slab_residual",
+)  # fmt: skip
+"""Without an image nobody knows them."""
+
 DIGEST = "drawn without an image"
 
 
@@ -72,7 +77,7 @@ def simulate_results(
 
     For trying and teaching analysis: seconds, where images of as many people take hours. BMFF, DXA variables and
     diagnoses are those of the people that `bmx.simulate` images, with an error of measurement; with `failures`, regions
-    are lost as often as in the paper's Table 3. What takes voxels, as `bmff_sd` and `confidence`, is NaN.
+    are lost as often as in the paper's Table 3. What takes images, as `bmff_sd` and `confidence`, is NaN.
 
     Parameters
     ----------
@@ -128,7 +133,7 @@ def draw_results(people: pd.DataFrame, seed: int, *, failures: bool = True) -> x
     status = np.where(empty, MEASUREMENT_STATUS["empty"], MEASUREMENT_STATUS["measured"])
     values: dict[str, npt.NDArray[np.generic]] = {
         "bmff": bmff, "bmff_se": np.full(site, _ERROR),
-        **dict.fromkeys(("bmff_median", "bmff_ratio", "bmff_sd", "bmff_iqr", "confidence"), np.full(site, np.nan)),
+        **dict.fromkeys(_OF_IMAGES, np.full(site, np.nan)),
     }  # fmt: skip
     values = {name: np.where(empty, np.nan, value) for name, value in values.items()}
     values |= {

@@ -240,7 +240,7 @@ def test_measure__passes_on_what_the_store_noticed(toy_cohort: Toy) -> None:
         slabs, "slab_2", slab_flags=(0, SLAB_FLAGS["repeated_series"]), slab_status=(1, SLAB_STATUS["incomplete"])
     )
     flags = measure(slabs, masks=masks)["flags"].sel(region="spine").compute()
-    assert [names_of(bits) for bits in flags] == [["repeated_series"], ["slab_incomplete"]]
+    assert [names_of(bits) for bits in flags] == [["repeated_series", "irregular_source"], ["slab_incomplete"]]
 
 
 def test_measure__of_some_regions_gives_those_in_their_order(toy_cohort: Toy) -> None:

@@ -43,6 +43,16 @@ def test_choose_slab__measures_where_the_mask_is(toy_cohort: Toy, moved: tuple[x
     xr.testing.assert_identical(found.drop_sel(region="femoral_head"), plain.drop_sel(region="femoral_head"))
 
 
+def test_choose_slab__says_so_of_a_region_that_has_masks_in_another_slab_alone(
+    moved: tuple[xr.DataTree, xr.DataTree],
+) -> None:
+    slabs, masks = moved
+    masks["slab_4"] = xr.DataTree(masks["slab_4"].to_dataset(inherit=False).drop_sel(region="femoral_head"))
+    head = measure(slabs, masks=masks).sel(region="femoral_head").compute()
+    beside = head["flags"].to_numpy() & RESULT_FLAGS["adjacent_slab_used"]
+    assert beside.astype(bool).tolist() == [False, True, False]  # of the others nobody drew anything
+
+
 def test_choose_slab__of_nothing_anywhere_tells_what_its_own_slab_says(moved: tuple[xr.DataTree, xr.DataTree]) -> None:
     slabs, masks = moved
     masks["slab_5"]["mask"][1, 0] = 0

@@ -9,7 +9,7 @@ import xarray as xr
 
 from bmx.quality.causes import find_causes
 from bmx.quality.flagging import flag
-from bmx.variables import QC_CAUSE
+from bmx.variables import QC_CAUSE, QC_OUTCOME
 from tests.quality.made import BMFF, cohort, edit
 
 ENDS = {"spine": (202.0, 400.0), "femoral_head": (-120.0, 78.0), "total_hip": (-120.0, 78.0),
@@ -103,10 +103,11 @@ def test_find_causes__knows_where_a_lost_region_must_lie(
              ("femoral_diaphysis", {"z": -160})],
             "imaging_artefact",
         ),
-        ([("spine", {"flags": ["repeated_series"]})], "data_structure"),
+        ([("femoral_head", {"flags": ["swap_corrected", *CUT]})], "imaging_artefact"),
+        ([("femoral_head", {"flags": ["irregular_source"]})], "data_structure"),
         ([("total_hip", {"flags": ["swap_corrected"]})], "none"),
     ],
-    ids=["above", "partly above", "at the end", "swap", "numbers that go on", "another region"],
+    ids=["above", "partly above", "at the end", "swap", "swap at the end", "numbers that go on", "another region"],
 )  # fmt: skip
 def test_find_causes__tells_what_was_repaired(edits: list[tuple[str, dict[str, Any]]], cause: str) -> None:
     """Of a value that is ok, what would have cost it; the paper's authors lost it."""
@@ -122,8 +123,29 @@ def test_find_causes__takes_nobody_who_lies_too_low_for_one_with_an_unusual_skel
     assert "skeletal_abnormality" not in {found[name] for name in found if name != "spine"}
 
 
+def test_flag__knows_where_slabs_end_from_the_results() -> None:
+    """The head was found above its slab, which ends 90 mm below; nothing but the results is asked."""
+    results = cohort(60)
+    edit(results, 0, "femoral_head", flags=ELSEWHERE)
+    assert int(flag(results)["qc_cause"].sel(region="femoral_head")[0]) == QC_CAUSE["partially_outside"]
+    known = results.assign(
+        slab_bottom=xr.full_like(results["volume"], -300), slab_top=xr.full_like(results["volume"], -90)
+    )
+    assert int(flag(known)["qc_cause"].sel(region="femoral_head")[0]) == QC_CAUSE["fully_outside"]
+
+
+def test_flag__doubts_images_that_dont_fit_each_other() -> None:
+    """By the residual that the results carry."""
+    results = cohort(60)
+    residual = xr.full_like(results["volume"], 0.01)
+    residual[3, 1] = 0.9
+    judged = flag(results.assign(slab_residual=residual))
+    assert np.argwhere((judged["qc_outcome"] == QC_OUTCOME["doubtful"]).to_numpy()).tolist() == [[3, 1]]
+    assert "in = W + F" in str(judged["qc_reason"][3, 1].item())
+
+
 def test_find_causes__says_nothing_of_slabs_it_doesnt_know() -> None:
-    """Without the store nobody knows where a slab ends."""
+    """Where nobody said where a slab ends."""
     results = cohort(60)
     edit(results, 0, "femoral_head", empty=True)
     assert int(flag(results)["qc_cause"].sel(region="femoral_head")[0]) == QC_CAUSE["no_obvious_defect"]
