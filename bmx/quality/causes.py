@@ -9,7 +9,8 @@ What the paper's authors found by looking at every image is inferred here, in th
    of the lost region its slab can show; a mask that is small or displaced and touches an end of its slab is cut. One
    that isn't found, and whose place nothing tells, is taken to lie outside;
 4. imaging artefact: a swap of fat and water, or a fat fraction that no marrow has;
-5. skeletal abnormality: the marrow is lost everywhere, or the spine alone, which always lies inside its slab;
+5. skeletal abnormality: the marrow is lost everywhere; or all of the femur has a fat fraction that no marrow has and
+   no swap explains; or the spine alone is lost, which always lies inside its slab;
 6. no obvious defect.
 
 The order is the simulator's (`bmx.simulation.faults.causes`): what keeps images from being looked at comes first.
@@ -46,6 +47,7 @@ def find_causes(
     withdrawn: xr.DataArray,
     unasked: xr.DataArray,
     lost_sight: xr.DataArray,
+    unlike_swap: xr.DataArray,
 ) -> xr.DataArray:
     """A number of `QC_CAUSE` for every value that was asked for and isn't ok, or is ok after a repair. Lazy.
 
@@ -56,15 +58,17 @@ def find_causes(
     mean : (region) or (participant, region) where it lies on average, mm
     told : as `bmx.quality.evidence.gather` gives it
     withdrawn, unasked, lost_sight : (participant, region) bool; `unasked` where nobody drew a mask, which is no
-        failure, `lost_sight` where the network is so unsure that its mask is of something else
+        failure, `lost_sight` where the network is so unsure that its mask is of something else, `unlike_swap` where
+        BMFF is implausible with fat and water exchanged, too
     """
     lost = outcome != QC_OUTCOME["ok"]
     share = expected_share(outcome, flags, centre, mean, told)
     regions = [str(name) for name in outcome.indexes["region"]]
     # Not where all that is wrong is the place: then the body lies elsewhere.
     unusual = lost & ~outcome.isin([QC_OUTCOME["not_attempted"], QC_OUTCOME["outlier"]])
-    systemic = _everywhere(unusual, regions)
     spine = xr.DataArray([base_region(name) == "spine" for name in regions], dims="region")
+    depleted = lost & _has(flags, "implausible_bmff") & ~_has(flags, "swap_suspected") & ~lost_sight
+    systemic = _everywhere(unusual, regions) | _in_all_of_the_femur(depleted, unlike_swap, spine)
     # What isn't in the slab isn't drawn, or something else is: with little confidence, far from its place or not fatty.
     strange = _has(flags, "centroid_outlier") | _has(flags, "implausible_bmff")
     gone = (outcome == QC_OUTCOME["empty"]) | (strange & _has(flags, "low_confidence")) | lost_sight
@@ -133,6 +137,14 @@ def _everywhere(lost: xr.DataArray, regions: list[str]) -> xr.DataArray:
     if len(regions) < 3 or "spine" not in regions:
         return xr.zeros_like(lost)
     return lost.all("region") & lost
+
+
+def _in_all_of_the_femur(depleted: xr.DataArray, unlike_swap: xr.DataArray, spine: xr.DataArray) -> xr.DataArray:
+    """Depleted regions of a femur of which at least three are and none isn't; in one of them no swap explains it."""
+    if int((~spine).sum()) < 3:
+        return xr.zeros_like(depleted)
+    alike = (depleted | spine).all("region") & (unlike_swap & ~spine).any("region")
+    return depleted & alike
 
 
 def _has(flags: xr.DataArray, name: str) -> xr.DataArray:

@@ -94,6 +94,7 @@ def flag(
         outcome, flags, judged["centroid"].isel(world_axis=2),
         mine["qc_reference_centroid_mean"].isel(world_axis=2), told, withdrawn=withdrawn,
         unasked=(judged["flags"] & RESULT_FLAGS["no_mask"]) > 0, lost_sight=_lost_sight(judged),
+        unlike_swap=_implausible(judged, 100 - judged["bmff"], limits),
     )  # fmt: skip
     reason = write_reasons(judged, outcome, flags, smallest, away, furthest, told, limits)
     added = xr.Dataset(
@@ -162,14 +163,13 @@ def _flags(
     """Bits of `QC_FLAGS`, (participant, region)."""
     drawn = judged["voxels"] > 0
     regions = [str(name) for name in judged.indexes["region"]]
-    low, high = (_of_regions(regions, {name: ends[side] for name, ends in limits.bmff.items()}) for side in (0, 1))
     noticed = {
         "small_volume": drawn & (judged["volume"] < smallest),
         "centroid_outlier": drawn & (away > furthest).any("world_axis"),
         "empty_mask": judged["status"] == MEASUREMENT_STATUS["empty"],
         "irregular_source": told["irregular"],
         "physics_violated": told["residual"] > limits.physics,
-        "implausible_bmff": (judged["bmff"] < low) | (judged["bmff"] > high),
+        "implausible_bmff": _implausible(judged, judged["bmff"], limits),
         "sides_disagree": _sides_disagree(judged, regions, limits),
         **{name: (judged["flags"] & RESULT_FLAGS[name]) > 0 for name in _CARRIED},
     }
@@ -178,6 +178,14 @@ def _flags(
         noticed["low_confidence"] = (confidence < limits.confidence) | _unsure(confidence, limits.confidence_spread)
     bits = [where.astype(np.uint16) * np.uint16(QC_FLAGS[name]) for name, where in noticed.items()]
     return sum(bits[1:], start=bits[0]).transpose("participant", "region")
+
+
+def _implausible(judged: xr.Dataset, bmff: xr.DataArray, limits: Limits) -> xr.DataArray:
+    """Where a fat fraction lies outside what marrow of the region has; not where there is none."""
+    regions = [str(name) for name in judged.indexes["region"]]
+    low, high = (_of_regions(regions, {name: ends[side] for name, ends in limits.bmff.items()}) for side in (0, 1))
+    found: xr.DataArray = (bmff < low) | (bmff > high)
+    return found
 
 
 def _lost_sight(judged: xr.Dataset) -> xr.DataArray:

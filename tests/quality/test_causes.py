@@ -41,7 +41,7 @@ def causes(*edits: tuple[str, dict[str, Any]]) -> dict[str, str]:
     found = find_causes(
         judged["qc_outcome"], judged["qc_flags"], judged["centroid"].isel(world_axis=2),
         judged["qc_reference_centroid_mean"].isel(world_axis=2, qc_group=0), told, withdrawn=nobody, unasked=nobody,
-        lost_sight=judged["confidence"] < 0.8,
+        lost_sight=judged["confidence"] < 0.8, unlike_swap=(judged["bmff"] > 26) & (judged["bmff"] < 60),
     )  # fmt: skip
     names = {number: name for name, number in QC_CAUSE.items()}
     return {region: names[int(found[0, place])] for place, region in enumerate(BMFF)}
@@ -121,6 +121,16 @@ def test_find_causes__takes_nobody_who_lies_too_low_for_one_with_an_unusual_skel
         ("total_hip", {"bmff": 4, "x": 50}), ("femoral_diaphysis", {"volume": 0.3, "confidence": 0.6}),
     )  # fmt: skip
     assert "skeletal_abnormality" not in {found[name] for name in found if name != "spine"}
+
+
+@pytest.mark.parametrize(("bmff", "cause"), [(31, "skeletal_abnormality"), (8, "imaging_artefact")])
+def test_flag__tells_depleted_marrow_from_a_swap(bmff: float, cause: str) -> None:
+    """All of the femur has 31 % fat: with fat and water exchanged that is no marrow of the head, either."""
+    results = cohort(60)
+    for name in ("femoral_head", "total_hip", "femoral_diaphysis"):
+        edit(results, 0, name, bmff=bmff)
+    found = flag(results)["qc_cause"][0]
+    assert [int(value) for value in found] == [QC_CAUSE["none"], *[QC_CAUSE[cause]] * 3]
 
 
 def test_flag__knows_where_slabs_end_from_the_results() -> None:
