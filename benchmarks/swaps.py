@@ -196,6 +196,9 @@ def main() -> int:
         table = pd.DataFrame(real(options.data))
         print(table.to_string(index=False, float_format="{:.3f}".format))
         results.append(("real images, least agreement", float(table["agrees"].min()), ">=", 0.95))
+        alone = table[table["exchanged"] == "as it is"]
+        alarms = float((alone["corrected"] | alone["suspected"]).sum())
+        results.append(("real images, alarms where nothing is exchanged", alarms, "<=", 0.0))
     missed = 0
     for what, value, sign, limit in results:
         holds = value >= limit if sign == ">=" else value <= limit

@@ -54,6 +54,9 @@ def marrow_values(
     """
     usable = measured & has_signal(fat, water, recipe, levels)
     smooth_fat, smooth_water = (_smooth(image, usable, recipe) for image in (fat, water))
+    if recipe.smooths_across:
+        # The paper and its program smooth first: a voxel without signal has that of its neighbours.
+        usable = measured & has_signal(smooth_fat, smooth_water, recipe, levels)
     # Elsewhere a caller has left the ends out of `measured` already, or there is nothing else (`avoid_ends`).
     ends = recipe.end_slices if recipe.missing_is_zero else 0
     valued = clear_of_ends(usable, ends, native_slices=native_slices, first_slice=first_slice)[measured]

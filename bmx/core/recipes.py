@@ -69,11 +69,22 @@ class Recipe:
                     )
                 _check_whole(f"{name} of {region}", voxels, least=least)
         _check_whole("end_slices", self.end_slices, least=0)
+        if not 0 <= self.low_signal < 1:
+            raise ValueError(
+                f"low_signal is {self.low_signal}; expected a share of the bright level, from 0 to below 1"
+            )
+        if not (math.isfinite(self.low_signal_noise) and self.low_signal_noise >= 0):
+            raise ValueError(f"low_signal_noise is {self.low_signal_noise}; expected 0 or more standard deviations")
         # Plain numbers: they are written into a plan.
         erosion = {region: int(voxels) for region, voxels in self.erosion.items()}
         object.__setattr__(self, "erosion", _PAPER_EROSION | erosion)
         object.__setattr__(self, "longest", {region: int(slices) for region, slices in self.longest.items()})
         object.__setattr__(self, "end_slices", int(self.end_slices))
+
+    @property
+    def smooths_across(self) -> bool:
+        """Whether a voxel of the mask takes signal from outside it, and from where there is none."""
+        return self.smoothing in ("neighbours", "gaussian_in_plane")
 
     @property
     def reach(self) -> int:

@@ -58,7 +58,8 @@ class Doubt(NamedTuple):
     border: float
     """Root mean square of the changes when the mask grows and shrinks by half a voxel."""
     ends: float
-    """The value, minus what it is without two slices next to each end of the slab; 0 where the mask has none there."""
+    """The value, minus what it is without two slices next to each end of the slab; 0 where the mask has none there, NaN
+    where it has too little elsewhere."""
 
     def standard_error(self, weights: Weights = WEIGHTS) -> float:
         """All causes together, percentage points."""
@@ -91,7 +92,7 @@ def doubt(
 
     Returns
     -------
-    Doubt; NaN where no voxel is usable.
+    Doubt; NaN where no voxel is usable, `ends` also where nearly all of the mask lies at the ends of the slab.
 
     Examples
     --------
@@ -113,9 +114,9 @@ def doubt(
     percent = fat_fraction(fat, water)
     mean = float(percent[within].mean(dtype=np.float64))
 
-    def mean_of(other: Mask) -> float:
+    def mean_of(other: Mask, otherwise: float = mean) -> float:
         found = other & usable
-        return float(percent[found].mean(dtype=np.float64)) if np.count_nonzero(found) >= _FEWEST else mean
+        return float(percent[found].mean(dtype=np.float64)) if np.count_nonzero(found) >= _FEWEST else otherwise
 
     # A whole voxel is the least that a mask can move: half of that change is what half a voxel brings.
     grown, shrunk = (
@@ -124,8 +125,9 @@ def doubt(
     )
     numbers = np.arange(first_slice, first_slice + len(measured))
     inner = (numbers >= end_slices + _NEXT) & (numbers < native_slices - end_slices - _NEXT)
+    inside = measured & inner[:, None, None]
     return Doubt(
         noise=100 * noise * float(np.sqrt(slopes.sum())) / count,
         border=float(np.sqrt((grown**2 + shrunk**2) / 2)),
-        ends=0.0 if inner.all() else mean - mean_of(measured & inner[:, None, None]),
+        ends=0.0 if inside.sum() == measured.sum() else mean - mean_of(inside, np.nan),
     )

@@ -85,6 +85,11 @@ class Limits:
         for name in self.doubtful:
             if name not in QC_FLAGS:
                 raise ValueError(f"no QC flag is called {name!r}; {did_you_mean(name, QC_FLAGS)}")
+        for what in ("small_sd", "outlier_sd", "confidence_spread", "physics", "sides_volume"):
+            if not getattr(self, what) > 0:
+                raise ValueError(f"{what} is {getattr(self, what)}; expected more than 0, or math.inf for no limit")
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"confidence is {self.confidence}; expected 0 to 1")
         _check_names("bmff", self.bmff, REGIONS)
         _check_names("sides_bmff", self.sides_bmff, SIDES_BMFF)
         for region, ends in self.bmff.items():

@@ -1,7 +1,9 @@
 """Results as a run would leave them, drawn without an image: a cohort for analysis in seconds.
 
-Volumes, failures and their causes are those of Morris et al. 2024 (Fig. 4A, Table 3); BMFF is that of the people, with
-an error of measurement. How well bmx measures is another question, which only simulated images answer.
+Volumes, and how often and why a region fails, are those of Morris et al. 2024 (Fig. 4A, Table 3); of the causes,
+quality control can infer only what results tell without an image, and calls the others no obvious defect. BMFF is that
+of the people, with an error of measurement. How well bmx measures is another question, which only simulated images
+answer.
 """
 
 from __future__ import annotations

@@ -27,6 +27,9 @@ from bmx.regions import REGIONS
         ({"erosion": {"total_hip_right": 1}}, r"erosion names 'total_hip_right', .* \(did you mean total_hip\?\)"),
         ({"erosion": {"spine": -1}}, "erosion of spine is -1; expected a whole number, 0 or more"),
         ({"erosion": {"spine": 0.5}}, "erosion of spine is 0.5; expected a whole number"),
+        ({"low_signal": float("nan")}, "low_signal is nan; expected a share of the bright level"),
+        ({"low_signal": 5}, "low_signal is 5; expected a share"),
+        ({"low_signal_noise": -1}, "low_signal_noise is -1; expected 0 or more standard deviations"),
         ({"end_slices": -3}, "end_slices is -3; expected a whole number, 0 or more"),
     ],
 )

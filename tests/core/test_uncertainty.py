@@ -46,6 +46,16 @@ def test_doubt__ends_is_the_change_without_two_slices_at_an_end() -> None:
     assert doubt(fat, water, box(), everywhere, levels=Levels(1000, 0), native_slices=10).ends == 0
 
 
+def test_doubt__of_what_lies_at_an_end_alone_is_unknown() -> None:
+    """All of it may be ghosts, and nothing else of the mask tells; a small mask elsewhere is in no such doubt."""
+    fat, water, everywhere = np.full(SHAPE, 900.0), np.full(SHAPE, 100.0), np.ones(SHAPE, bool)
+    found = doubt(fat, water, box(0, 2), everywhere, levels=Levels(1000, 5), native_slices=10)
+    assert np.isnan(found.ends)
+    assert np.isnan(found.standard_error())
+    few = box(4, 5) & (np.arange(24) < 9)
+    assert doubt(fat, water, few, everywhere, levels=Levels(1000, 5), native_slices=10).ends == 0
+
+
 def test_doubt__a_crop_that_says_where_it_starts_gives_the_same() -> None:
     rng, mask = np.random.default_rng(1), box(0, 4)
     fat, water = rng.uniform(400, 900, (2, *SHAPE))

@@ -38,6 +38,9 @@ def test_limits__that_are_infinite_are_none() -> None:
         ({"bmff": {"spine": (70, 20)}}, r"the limits bmff of spine are \(70, 20\); expected the lowest, then"),
         ({"bmff": {"spine": (math.nan, 20)}}, "the limits bmff of spine are"),
         ({"sides_bmff": {"spine": 3}}, "the limits sides_bmff name 'spine'; expected one of femoral_head"),
+        ({"small_sd": math.nan}, "small_sd is nan; expected more than 0, or math.inf for no limit"),
+        ({"outlier_sd": -3}, "outlier_sd is -3; expected more than 0"),
+        ({"confidence": 95}, "confidence is 95; expected 0 to 1"),
         ({"sides_bmff": {"total_hip": -3}}, "sides_bmff of total_hip is -3; expected 0 or more percentage points"),
     ],
 )
