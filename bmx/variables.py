@@ -146,7 +146,7 @@ _DECLARED: tuple[Variable, ...] = (
     _percent("bmff_sd", "standard deviation (ddof 1) of voxel fat fraction inside the eroded mask"),
     _percent("bmff_iqr", "interquartile range of voxel fat fraction inside the eroded mask"),
     _percent("bmff_ratio", "ratio of sums 100 ΣF / Σ(F+W) inside the eroded mask"),
-    _percent("bmff_se", "standard error of bmff: noise, border of the mask, slab ends, reconstruction"),
+    _percent("bmff_se", "standard error of bmff: noise, border of the mask, slab ends, and what images do not show"),
     Variable("bmff_n", _SITE, "int32", "1", "voxels of the eroded mask that entered bmff", "results"),
     Variable(
         "voxels", _SITE, "int32", "1", "voxels of the mask before erosion (the paper's volume in pixels)", "results"

@@ -15,7 +15,7 @@ from bmx.core.morphology import bounding_box, erode_in_plane, repair, touches_sl
 from bmx.core.noise import Levels, slab_levels
 from bmx.core.recipes import Recipe
 from bmx.core.summary import ratio_of_sums, summarise
-from bmx.core.uncertainty import doubt
+from bmx.core.uncertainty import WEIGHTS, doubt
 from bmx.regions import Region
 from bmx.types import Affine, Mask
 from bmx.variables import RESULT_FLAGS
@@ -200,7 +200,7 @@ def fat_statistics(
         fat, water, measured, usable, levels=levels, native_slices=native_slices, first_slice=first_slice,
         end_slices=0 if recipe.missing_is_zero else recipe.end_slices,
     )  # fmt: skip
-    error = found.standard_error()
+    error = found.standard_error(WEIGHTS[region.site])
     if correct is not None:
         ratio = float(correct(np.array([ratio]), region.name)[0])
         error *= slope_at(correct, float(np.nanmean(values.percent)), region.name)

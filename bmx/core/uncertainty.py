@@ -7,16 +7,18 @@ Four causes, each seen in the image itself, are added as variances:
   and the doubt about the mask;
 - **slab ends**: how much it moves without the two slices next to each end of the slab, or next to those that are left
   out there: the other end folds over, and what is left out may differ;
-- **reconstruction**: phases that the scanner corrects imperfectly turn some water into fat over the whole region.
-  Nothing in fat and water alone shows it, so it is one number for everybody.
+- **unseen**: what nothing in fat and water shows: phases that the scanner corrects imperfectly turn some water into fat
+  over the whole region, and a mask may hold a piece too much or too little, in the spine more than in a femur. It is
+  one number for each region.
 
-The three weights are fitted to simulated exams with the shipped networks; `benchmarks/uncertainty.py` prints how many
-of the truths lie within 1.96 standard errors. How they do on people is unknown. Not in it: what two points can't see
+The weights are fitted to simulated exams with the shipped networks; `benchmarks/uncertainty.py` prints how many of the
+truths lie within 1.96 standard errors. How they do on people is unknown. Not in it: what two points can't see
 (T2*, so that this is no PDFF), swaps, a wrong structure, and what a recipe other than `mask_aware` does to the value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,11 +45,17 @@ class Weights:
     """Of the change by half a voxel."""
     ends: float = 1.5
     """Of the change without the slices at the ends."""
-    reconstruction: float = 0.22
+    unseen: float = 0.22
     """Percentage points."""
 
 
-WEIGHTS = Weights()
+WEIGHTS: Mapping[str, Weights] = {
+    "spine": Weights(unseen=0.42),
+    "femoral_head": Weights(unseen=0.33),
+    "total_hip": Weights(unseen=0.24),
+    "femoral_diaphysis": Weights(unseen=0.22),
+}
+"""By region; the right femur has those of the left."""
 
 
 class Doubt(NamedTuple):
@@ -61,9 +69,9 @@ class Doubt(NamedTuple):
     """The value, minus what it is without two slices next to each end of the slab; 0 where the mask has none there, NaN
     where it has too little elsewhere."""
 
-    def standard_error(self, weights: Weights = WEIGHTS) -> float:
+    def standard_error(self, weights: Weights) -> float:
         """All causes together, percentage points."""
-        parts = (self.noise, weights.border * self.border, weights.ends * self.ends, weights.reconstruction)
+        parts = (self.noise, weights.border * self.border, weights.ends * self.ends, weights.unseen)
         return float(np.sqrt(sum(part**2 for part in parts)))
 
 

@@ -51,7 +51,7 @@ def test_doubt__of_what_lies_at_an_end_alone_is_unknown() -> None:
     fat, water, everywhere = np.full(SHAPE, 900.0), np.full(SHAPE, 100.0), np.ones(SHAPE, bool)
     found = doubt(fat, water, box(0, 2), everywhere, levels=Levels(1000, 5), native_slices=10)
     assert np.isnan(found.ends)
-    assert np.isnan(found.standard_error())
+    assert np.isnan(found.standard_error(Weights()))
     few = box(4, 5) & (np.arange(24) < 9)
     assert doubt(fat, water, few, everywhere, levels=Levels(1000, 5), native_slices=10).ends == 0
 
@@ -72,5 +72,5 @@ def test_doubt__of_nothing_usable_is_unknown() -> None:
 
 
 def test_standard_error__adds_variances() -> None:
-    weights = Weights(border=2.0, ends=1.0, reconstruction=2.0)
+    weights = Weights(border=2.0, ends=1.0, unseen=2.0)
     assert Doubt(2.0, 1.0, -3.0).standard_error(weights) == pytest.approx(np.sqrt(4 + 4 + 9 + 4))
