@@ -44,3 +44,15 @@ def in_padded(centre: Tensor, volume: Shape, padded: Shape) -> Tensor:
     """
     ratio = torch.tensor(volume, device=centre.device) / torch.tensor(padded, device=centre.device)
     return (centre + 1) * ratio - 1
+
+
+def out_of_padded(centre: Tensor, volume: Shape, padded: Shape) -> Tensor:
+    """Undo `in_padded`: coordinates of the padded volume as those of the volume as it came, (b, 3) to (b, 3).
+
+    Examples
+    --------
+    >>> out_of_padded(torch.tensor([[0.5, -0.25, -1.0]]), (6, 6, 6), (8, 8, 6))
+    tensor([[ 1.,  0., -1.]])
+    """
+    ratio = torch.tensor(padded, device=centre.device) / torch.tensor(volume, device=centre.device)
+    return (centre + 1) * ratio - 1

@@ -39,7 +39,7 @@ from torch.nn import functional
 
 from bmx.nn.attention import CbamConv, NonLocal
 from bmx.nn.blocks import RARE, Conv, ConvBlock, DoubleConv, DownSample, UpSample
-from bmx.nn.frame import Shape, in_padded, pad_to_multiple, shape_of
+from bmx.nn.frame import Shape, in_padded, out_of_padded, pad_to_multiple, shape_of
 from bmx.nn.losses import dice_loss, weighted_dice_loss
 from bmx.nn.network import Network
 from bmx.nn.roi import OUTSIDE_LOGIT, cut, implant, roi_start
@@ -145,7 +145,7 @@ class RoiPrediction(NamedTuple):
     roi_logits: Tensor
     """(b, 1, *roi)."""
     centre: Tensor
-    """(b, 3) z y x in [-1, 1], where ±1 are the outer faces of the volume."""
+    """(b, 3) z y x, where ±1 are the outer faces of the volume as it came; a place in the padding lies beyond 1."""
     start: Tensor
     """(b, 3) first voxel of the ROI."""
 
@@ -187,13 +187,13 @@ class RoiUNet(Network):
 
         `at` (b, 3) replaces the predicted centre as the place where the ROI is cut.
         """
-        z, y, x = shape_of(volume)
+        z, y, x = size = shape_of(volume)
         seen = pad_to_multiple(volume, (self.multiple, self.multiple, self.multiple))
         padded = shape_of(seen)
         features, maps = self.encoder(seen)
-        # The loss compares it with a centre in the volume as it came: that is what it learns to give.
-        centre = self.locator(maps)
-        place = in_padded(centre if at is None else at, (z, y, x), padded)
+        # A map of attention covers the padding, too; the loss compares with a centre in the volume as it came.
+        centre = out_of_padded(self.locator(maps), size, padded)
+        place = in_padded(centre if at is None else at, size, padded)
         start = roi_start(place, padded, self.roi, self.multiple)
         cuts = [
             cut(level, start // 2**depth, (self.roi[0] >> depth, self.roi[1] >> depth, self.roi[2] >> depth))

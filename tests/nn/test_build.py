@@ -96,7 +96,7 @@ def test_forward__learns_a_bright_block_and_then_finds_it_by_itself(architecture
     }
     network = build(architecture, REGIONS["femoral_head"], sizes[architecture])
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-2)
-    for step in range(20):
+    for step in range(40):
         volume = body(12, 36, 36, seed=step)
         target = (volume > 0.5).float()
         inside = torch.nonzero(target[0, 0])

@@ -29,6 +29,26 @@ def test_forward__cuts_the_roi_where_it_is_told_whatever_was_padded(network: tor
         assert start % 8 == 0
 
 
+@pytest.mark.parametrize("shape", [(48, 104, 184), (44, 97, 181), (41, 97, 177), (44, 100, 204)])
+def test_forward__cuts_the_roi_where_the_attention_is_whatever_was_padded(shape: tuple[int, int, int]) -> None:
+    """A locator sees the padding, too: 41 slices are padded to 48, so that its middle isn't that of the volume."""
+    network = build("roi_attention_unet", REGIONS["femoral_head"], {**SIZES, "grid": 48}).eval()
+    place = torch.tensor(shape) - torch.tensor([10, 48, 20])
+
+    def perfect(maps: list[torch.Tensor]) -> torch.Tensor:
+        """Where in what it sees the structure lies."""
+        return ((place / torch.tensor(maps[0].shape[2:])) * 2 - 1)[None]
+
+    del network.locator
+    network.locator = perfect
+    with torch.inference_mode():
+        prediction = network(torch.rand(1, 1, *shape))
+    torch.testing.assert_close((prediction.centre[0] + 1) / 2 * torch.tensor(shape), place.float(), atol=1e-3, rtol=0)
+    highest = torch.tensor([length + -length % 8 - 32 for length in shape])
+    wanted = torch.minimum(place - 16, highest)
+    assert bool(((prediction.start[0] - wanted).abs() <= 4).all())  # rounded to 8
+
+
 def test_forward__says_nothing_outside_the_roi(network: torch.nn.Module) -> None:
     prediction = network(torch.rand(1, 1, 64, 64, 64), at=torch.tensor([[-1.0, -1.0, -1.0]]))
     assert bool((prediction.logits[..., 32:, :, :] == OUTSIDE_LOGIT).all())
