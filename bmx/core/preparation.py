@@ -43,7 +43,9 @@ def get_contrast(name: str) -> InputContrast:
     return cast("InputContrast", name)
 
 
-def prepare(fat: IntVolume, water: IntVolume, contrast: InputContrast = "fat+water") -> Prepared:
+def prepare(
+    fat: IntVolume | FloatVolume, water: IntVolume | FloatVolume, contrast: InputContrast = "fat+water"
+) -> Prepared:
     """Cut a slab to the body and scale it.
 
     F + W is the default: a fat-water swap leaves it unchanged. Background is removed as in the paper
@@ -51,7 +53,7 @@ def prepare(fat: IntVolume, water: IntVolume, contrast: InputContrast = "fat+wat
 
     Parameters
     ----------
-    fat, water : (z, y, x) uint16, arbitrary scanner units, acquired slices only
+    fat, water : (z, y, x) uint16, or float32 if they were resampled; arbitrary scanner units, acquired slices only
 
     Raises
     ------

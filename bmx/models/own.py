@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from bmx.core.geometry import voxel_size
+from bmx.core.orientation import STORED
 from bmx.core.overlap import expected_dice
 from bmx.core.preparation import prepare
 from bmx.errors import ModelError
 from bmx.models.base import Drawing, Side
 from bmx.models.cards import CARD, ModelCard
+from bmx.models.view import View
 from bmx.regions import REGIONS, get_region
 from bmx.types import Affine, FloatVolume, IntVolume
 
@@ -28,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 _UNUSUAL = 0.02
 """By how much confidence is lower in the least sure of ten whole regions: `benchmarks/neighbours.py`."""
+
+_SAME = 0.02
+"""Voxels whose edges differ by less than this share are seen as they are: headers are rounded, and people differ by
+far more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +71,21 @@ class Model:
     def draw(self, fat: IntVolume, water: IntVolume, affine: Affine, *, side: Side = "left") -> Drawing:
         """Draw the region in one volume; see `bmx.models.base.RegionModel`.
 
-        The network sees what the card says, cut to the body. It has learned left femora: a right one is drawn in the
-        mirrored volume.
+        The network sees what the card says, cut to the body; voxels of another size than it has learned are resampled,
+        and its mask is laid back. It has learned left femora: a right one is drawn in the mirrored volume.
         """
-        del affine  # it has learned the voxels of the protocol
         if side == "right":
-            mirrored = self.draw(fat[..., ::-1], water[..., ::-1], np.empty((3, 4)))
+            mirrored = self.draw(fat[..., ::-1], water[..., ::-1], affine)
             return Drawing(mirrored.mask[..., ::-1], mirrored.confidence)
+        if np.allclose(voxel_size(affine)[::-1], self.card.spacing, rtol=_SAME, atol=0):
+            return self._draw(fat, water)
+        view = View(("fat", "water"), STORED, self.card.spacing)
+        seen = view.see(fat, water, affine)
+        drawing = self._draw(*seen.images)
+        return Drawing(view.lay_back(drawing.mask, seen), drawing.confidence)
+
+    def _draw(self, fat: IntVolume | FloatVolume, water: IntVolume | FloatVolume) -> Drawing:
+        """Draw in a volume of the voxels that the network has learned."""
         prepared = prepare(fat, water, self.card.input)
         mask = np.zeros(fat.shape, np.uint8)
         if not prepared.volume.any():

@@ -1,4 +1,4 @@
-"""How a slab is shown to somebody else's model, which contrasts, turned and resampled how; and the way back."""
+"""How a slab is shown to a model that isn't made for its grid: contrasts, turned and resampled; and the way back."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _prepare(drawn: Drawn, region: Region, contrast: InputContrast, pair: Pair) 
             "(z, y, x); it is too small for this region"
         )
     fat, water = images if len(images) == 2 else (images[0], np.zeros_like(images[0]))
-    volume, box = prepare(fat, water, contrast)  # type: ignore[arg-type]  # resampled, they are float32
+    volume, box = prepare(fat, water, contrast)
     if not volume.any():
         raise SourceError(f"{pair.images[0]}: the image is 0 everywhere; expected tissue")
     if lost := int(mask.sum() - mask[box].sum()):

@@ -14,13 +14,16 @@ from bmx.errors import ModelError, SchemaError
 from bmx.measurement import measure
 from bmx.models.library import load_models
 from bmx.segmentation import segment
+from bmx.regions import REGIONS, region_spacing
 from bmx.simulation.bodies import SimulatedSlab, simulate_participant
 from bmx.simulation.people import draw_people, person_at
 from bmx.variables import SLAB_STATUS
 from tests.cohorts import write_models
 from tests.conftest import MaxComputes, make_toy_cohort
 
-AFFINE = np.eye(3, 4)
+DEPTH, PIXEL, _ = region_spacing(REGIONS["femoral_diaphysis"])
+AFFINE = np.array([[-PIXEL, 0, 0, 0], [0, -PIXEL, 0, 0], [0, 0, DEPTH, 0]])
+"""Of slab 5: what has other voxels is resampled."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -128,7 +131,8 @@ def test_segment__slices_beyond_the_acquired_ones_stay_empty(slabs: xr.DataTree,
         assert not mask[row, :, count:].any()
         volume = slabs["slab_5"].isel(participant=row)
         model = load_models(untrained)["femoral_diaphysis"]
-        alone = model.draw(volume["fat"].to_numpy()[:count], volume["water"].to_numpy()[:count], AFFINE).mask
+        fat, water = (volume[name].to_numpy()[:count] for name in ("fat", "water"))
+        alone = model.draw(fat, water, volume["affine"].to_numpy()).mask
         np.testing.assert_array_equal(mask[row, 0, :count], alone)
 
 
