@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from bmx.core.grids import SAME_PLACE_MM, corners_apart
 from bmx.errors import SourceError
-from bmx.regions import REGIONS, Region
+from bmx.regions import ALL_REGIONS, Region
 from bmx.sources.nifti_image import NiftiImage
 from bmx.sources.places import address_of, open_place
 from bmx.types import Mask
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _SUFFIX = re.compile(r"\.nii(\.gz)?$")
 _IMAGE = re.compile(r"(?P<name>.+?)(_(?P<kind>image|fat|water|F|W))?")
-_MASK = re.compile(rf"(?P<name>.+?)(_(?P<kind>mask|{'|'.join(REGIONS)}))?")
+_MASK = re.compile(rf"(?P<name>.+?)(_(?P<kind>mask|{'|'.join(ALL_REGIONS)}))?")
 _OTHER_CONTRAST = re.compile(r".+_(in_phase|opposed_phase|in|opp)")
 _SLAB = re.compile(r"(?P<exam>.+)_slab_(?P<number>\d)")
 _KINDS = {None: "image", "image": "image", "fat": "fat", "F": "fat", "water": "water", "W": "water"}

@@ -55,6 +55,17 @@ def test_find_pairs__reads_what_export_writes_in_one_folder(tmp_path: Path) -> N
     assert pairs[0].mask.endswith("_femoral_head.nii.gz")
 
 
+@pytest.mark.parametrize("folders", [("all", "all"), ("images", "masks")])
+def test_find_pairs__passes_over_masks_of_the_right_femur(tmp_path: Path, folders: tuple[str, str]) -> None:
+    """`bmx export` writes them beside those of the left, which a model learns from."""
+    stem = "1000001_20201_2_0"
+    images = touch(tmp_path / folders[0], *(f"{stem}_slab_4_{contrast}.nii.gz" for contrast in ("fat", "water")))
+    masks = touch(tmp_path / folders[1], f"{stem}_femoral_head.nii.gz", f"{stem}_femoral_head_right.nii.gz")
+    pairs, problems = find_pairs(images, masks, HEAD)
+    assert problems == []
+    assert [Path(pair.mask).name for pair in pairs] == [f"{stem}_femoral_head.nii.gz"]
+
+
 def test_find_pairs__knows_image_and_mask_by_their_suffix_in_one_folder(tmp_path: Path) -> None:
     """As many a published data set has them."""
     folder = touch(tmp_path, "01_image.nii.gz", "01_mask.nii.gz", "02_image.nii.gz", "02_mask.nii.gz")
