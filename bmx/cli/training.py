@@ -36,8 +36,12 @@ def train(
         int | None, typer.Option(min=2, help="Cross-validate instead: train this often, hold out every case once.")
     ] = None,
     contrast: Annotated[
-        Input, typer.Option("--input", help="What the network sees of a pair, or what single images show.")
-    ] = "fat+water",
+        Input | None,
+        typer.Option(
+            "--input",
+            help="What the network sees of a pair, by default fat+water; needed for single images: what they show.",
+        ),
+    ] = None,
     assume_aligned: Annotated[
         bool, typer.Option("--assume-aligned", help="Files of a case that lie apart are of one place all the same.")
     ] = False,
@@ -83,7 +87,7 @@ def train(
     else:
         if folds is not None:
             raise typer.BadParameter("--folds needs --images and --masks; simulate more participants instead")
-        _on_simulation(out, region, simulate or _SIMULATED, contrast, options)
+        _on_simulation(out, region, simulate or _SIMULATED, contrast or "fat+water", options)
 
 
 def _on_masks(
@@ -91,7 +95,7 @@ def _on_masks(
     region: str,
     images: str,
     masks: str,
-    contrast: Input,
+    contrast: Input | None,
     folds: int | None,
     options: TrainingOptions,
     *,
@@ -115,7 +119,7 @@ def _on_masks(
         with _bar(region, folds * options.steps) as tell:
             report = cross_validate(
                 region, out, examples=examples, folds=folds, training_data=data, simulated=examples.simulated,
-                contrast=contrast, options=options,
+                contrast=examples.contrast, options=options,
                 progress=lambda fold, done, steps, loss: tell((fold - 1) * steps + done, loss),
             )  # fmt: skip
         typer.echo(report.summary().round(3).to_string())
@@ -126,7 +130,7 @@ def _on_masks(
         model = verb(
             region, out, examples=Part(examples, chosen["training"]), validation=Part(examples, chosen["validation"]),
             held_out=Part(examples, chosen["held_out"]), training_data=data, simulated=examples.simulated,
-            contrast=contrast, options=options, progress=lambda done, _, loss: tell(done, loss),
+            contrast=examples.contrast, options=options, progress=lambda done, _, loss: tell(done, loss),
         )  # fmt: skip
     _say(model.folder, model.card.held_out)
 

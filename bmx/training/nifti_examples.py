@@ -28,10 +28,18 @@ class NiftiExamples(Sequence[Example]):
 
     volume : (z, y, x) float32, as `bmx.core.preparation.prepare` gives it
     mask : (z, y, x) bool
+
+    `contrast` is what the volumes show, `simulated` whether a header says that any of them was made by `bmx simulate`.
     """
 
-    def __init__(self, names: tuple[str, ...], made: list[tuple[npt.NDArray[np.float16], Mask]], simulated: bool):
-        self.names, self.simulated = names, simulated
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        made: list[tuple[npt.NDArray[np.float16], Mask]],
+        contrast: InputContrast,
+        simulated: bool,
+    ) -> None:
+        self.names, self.contrast, self.simulated = names, contrast, simulated
         self._made = made
 
     def __len__(self) -> int:
@@ -53,7 +61,7 @@ def read_examples(
     masks: str | Path,
     region: str,
     *,
-    contrast: InputContrast = "fat+water",
+    contrast: InputContrast | None = None,
     assume_aligned: bool = False,
 ) -> NiftiExamples:
     """Read all cases of two folders of NIfTI files; how they are called stands in `bmx.training.nifti_pairs`.
@@ -66,23 +74,31 @@ def read_examples(
     images : folder or URL of images, or of fat and water images
     masks : folder or URL of masks: 0 outside, anything else inside
     region : one of `bmx.regions.REGIONS`
-    contrast : what the network shall see of a pair; of single images, what they are taken to show
+    contrast : what the network shall see of a pair, fat + water by default; of single images, which don't say it
+        themselves, what they show
     assume_aligned : take the files of a case for images of one place although their headers say otherwise; the log
         says how far apart
 
     Raises
     ------
     SourceError
-        If there is no case, or anything is wrong with any: all that is wrong, in one message.
+        If there is no case, or anything is wrong with any: all that is wrong, in one message. If images are single
+        ones and `contrast` is missing.
     """
     which = get_site(region)
     pairs, problems = find_pairs(images, masks, which)
+    if contrast is None and any(len(pair.images) == 1 for pair in pairs):
+        raise SourceError(
+            f"{images} holds single images, not pairs of fat and water, and they don't say what they show; say "
+            "contrast='fat+water' (--input fat+water; in-phase images, too) or contrast='fat' (--input fat)"
+        )
+    seen: InputContrast = contrast or "fat+water"
     made: list[tuple[npt.NDArray[np.float16], Mask]] = []
     simulated = False
     for pair in pairs:
         try:
             drawn = read_pair(pair, assume_aligned=assume_aligned)
-            made.append(_prepare(drawn, which, contrast, pair))
+            made.append(_prepare(drawn, which, seen, pair))
             simulated |= SIMULATED_COMMENT in drawn.descriptions
         except SourceError as exc:
             problems += str(exc).splitlines()
@@ -94,7 +110,7 @@ def read_examples(
             f"found no image with a mask in {images} and {masks}; expected images NAME.nii.gz, or NAME_fat.nii.gz "
             f"and NAME_water.nii.gz, and masks NAME.nii.gz"
         )
-    return NiftiExamples(tuple(pair.name for pair in pairs), made, simulated)
+    return NiftiExamples(tuple(pair.name for pair in pairs), made, seen, simulated)
 
 
 def _prepare(drawn: Drawn, region: Region, contrast: InputContrast, pair: Pair) -> tuple[npt.NDArray[np.float16], Mask]:

@@ -119,16 +119,16 @@ def read_pair(pair: Pair, *, assume_aligned: bool = False) -> Drawn:
     Raises
     ------
     SourceError
-        With everything that is wrong in it, a line each: files that can't be read, grids that differ, NaN in an
-        image, fat or water that is negative, an empty mask.
+        With everything that is wrong in it, a line each: files that can't be read, grids that differ, an image with
+        NaN or negative values, an empty mask.
     """
     files = [NiftiImage.open(where) for where in (*pair.images, pair.mask)]
     first = files[0]
     problems = [problem for other in files[1:] if (problem := _other_grid(other, first, assume_aligned))]
     volumes = [file.volume() for file in files]
     for file, volume in zip(files[:-1], volumes[:-1], strict=True):
-        if len(pair.images) == 2 and (low := float(np.nanmin(volume))) < 0:
-            problems.append(f"{file.where}: fat and water are magnitudes, expected none below 0, found {low:g}")
+        if (low := float(np.min(volume, initial=0, where=np.isfinite(volume)))) < 0:
+            problems.append(f"{file.where}: images are magnitudes, expected none below 0, found {low:g}")
     for file, volume in zip(files[:-1], volumes[:-1], strict=True):
         if broken := int(np.count_nonzero(~np.isfinite(volume))):
             problems.append(f"{file.where}: {broken} of {volume.size} voxels are NaN or infinite; expected numbers")

@@ -21,7 +21,7 @@ def bmx(*words: object) -> Result:
 def drawn(tmp_path: Path) -> tuple[object, ...]:
     """Options for six cases with masks and hardly any training."""
     images, masks = write_boxes(tmp_path / "drawn", 6)
-    return ("--region", "femoral_head", "--images", images, "--masks", masks, "--steps", 1)
+    return ("--region", "femoral_head", "--images", images, "--masks", masks, "--steps", 1, "--input", "fat")
 
 
 def test_train__on_masks_writes_a_model_for_people_and_its_report(drawn: tuple[object, ...], tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_train__on_masks_writes_a_model_for_people_and_its_report(drawn: tuple[o
     assert said.exit_code == 0, said.output
     assert "held-out Dice" in said.output
     card = ModelCard.read(tmp_path / "model")
-    assert not card.simulated
+    assert (card.simulated, card.input) == (False, "fat")
     assert {part: one["n"] for part, one in card.examples.items()} == {"training": 4, "validation": 1, "held_out": 1}
     assert card.training_data.startswith("6 cases with masks of others, digest ")
     for file in ("curve.csv", "curve.png", "held_out.csv", "worst.png", "splits.csv", "weights.safetensors"):
@@ -39,7 +39,7 @@ def test_train__on_masks_writes_a_model_for_people_and_its_report(drawn: tuple[o
 
 def test_train__with_folds_reports_on_every_case(drawn: tuple[object, ...], tmp_path: Path) -> None:
     """Each of the six is held out once."""
-    said = bmx("train", tmp_path / "folds", *drawn, "--folds", 2, "--input", "fat")
+    said = bmx("train", tmp_path / "folds", *drawn, "--folds", 2)
     assert said.exit_code == 0, said.output
     assert pd.read_csv(tmp_path / "folds" / "held_out.csv")["case"].tolist() == list("abcdef")
     for word in ("dice", "hausdorff95_mm", "volume_error_percent", "worst.png"):

@@ -105,7 +105,7 @@ def test_read_examples__tell_all_that_is_wrong_at_once(tmp_path: Path) -> None:
     write_nifti(images / "f.nii.gz", np.zeros((16, 32, 40), np.int16), affine_of(SPACING))
     (images / "g.nii.gz").write_bytes(b"nothing")
     with pytest.raises(SourceError) as refused:
-        read(tmp_path)
+        read(tmp_path, contrast="fat")
     message = str(refused.value)
     assert message.startswith("7 of the files cannot be trained on:")
     for wrong in (
@@ -167,7 +167,33 @@ def test_read_examples__refuse_negative_magnitudes(tmp_path: Path) -> None:
     write_body(tmp_path)
     fat, _, _ = body()
     write_nifti(tmp_path / "images/p_fat.nii.gz", fat.astype(np.int16) - 10, affine_of(SPACING), comment="")
-    with pytest.raises(SourceError, match=r"p_fat\.nii\.gz: fat and water are magnitudes, .* found -7"):
+    with pytest.raises(SourceError, match=r"p_fat\.nii\.gz: images are magnitudes, .* found -7"):
+        read(tmp_path)
+
+
+def test_read_examples__refuse_negative_values_of_single_images(tmp_path: Path) -> None:
+    """An image less its mean, or in Hounsfield units: brightness means something else there."""
+    images, _ = write_boxes(tmp_path, 2)
+    write_nifti(images / "b.nii.gz", np.full((16, 32, 40), -500, np.int16), affine_of(SPACING), comment="")
+    with pytest.raises(SourceError, match=r"b\.nii\.gz: images are magnitudes, expected none below 0, found -500"):
+        read(tmp_path, contrast="fat")
+
+
+def test_read_examples__want_to_be_told_what_single_images_show(tmp_path: Path) -> None:
+    """Otherwise images of fat would give a model that is shown F + W when it segments."""
+    write_boxes(tmp_path / "single", 2)
+    with pytest.raises(SourceError, match=r"images holds single images, .* say contrast='fat\+water' \(--input"):
+        read(tmp_path / "single")
+    assert read(tmp_path / "single", contrast="fat").contrast == "fat"
+    write_body(tmp_path / "pair")
+    assert read(tmp_path / "pair").contrast == "fat+water"
+
+
+def test_read_examples__say_of_an_image_of_nan_what_is_wrong(tmp_path: Path) -> None:
+    """Not a warning about a minimum of nothing."""
+    write_body(tmp_path)
+    write_nifti(tmp_path / "images/p_fat.nii.gz", np.full(BODY, np.nan, np.float32), affine_of(SPACING), comment="")
+    with pytest.raises(SourceError, match=r"p_fat\.nii\.gz: 96000 of 96000 voxels are NaN or infinite"):
         read(tmp_path)
 
 
