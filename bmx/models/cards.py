@@ -46,7 +46,8 @@ class ModelCard:
     held_out: Mapping[str, float]
     """Dice on participants that training never saw: mean, sd, worst, n."""
     reference: Mapping[str, float]
-    """Mean and SD of the mask volume (mL) in the training data, and the median confidence on held-out participants."""
+    """Mean and SD of the mask volume (mL) in the training data, of masks that aren't empty and, of simulated people, of
+    those with nothing unusual; and the median confidence on held-out participants."""
     intended_use: str
     licence: str
     weights_digest: str = ""

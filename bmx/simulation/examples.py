@@ -50,7 +50,8 @@ class SimulatedExamples(Sequence[Example]):
     volume : (z, y, x) float32, as `bmx.core.preparation.prepare` gives it
     mask : (z, y, x) bool, the truth
 
-    The same `seed` gives the same participants; other seeds share none with them.
+    The same `seed` gives the same participants; other seeds share none with them. `realistic` says which of them are
+    people with nothing unusual: no image has to be made for it.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class SimulatedExamples(Sequence[Example]):
     ) -> None:
         self.region, self.seed, self.contrast, self.variety = region, seed, contrast, variety
         self._people = draw_people(n, seed)
+        self.realistic = tuple(not any(self._cast(index)[1:]) for index in range(n))
         self._made: dict[int, tuple[np.ndarray, Mask]] = {}
 
     def __len__(self) -> int:
@@ -85,13 +87,13 @@ class SimulatedExamples(Sequence[Example]):
 
     def _draw(self, index: int) -> tuple[IntVolume, IntVolume, Mask]:
         """Fat, water and mask of one participant."""
-        rng = np.random.default_rng([self.seed, index, 23])
-        if rng.random() < self.variety.randomised:
+        rng, randomised, unusual = self._cast(index)
+        if randomised:
             image, mask = draw_randomised_slab(self.region, rng)
             # One channel, whatever it shows, stands for the sum that the network is given.
             units = np.clip(image * _SCALE, 0, np.iinfo(np.uint16).max).astype(np.uint16)
             return units, np.zeros_like(units), mask
-        names = [str(rng.choice(self._unusual()))] if rng.random() < self.variety.unusual else []
+        names = [str(rng.choice(self._unusual()))] if unusual else []
         known = {"seed": self.seed, "index": index}
         person, _ = apply_faults("person", person_at(self._people, index), names, **known)
         anatomy, _ = apply_faults("body", draw_body(person, self.seed), names, **known)
@@ -99,6 +101,12 @@ class SimulatedExamples(Sequence[Example]):
         placement = Placement(lying.shift_mm)
         slab = image_body(anatomy, person, (self.region.slab,), self.seed, placement=placement)[self.region.slab]
         return slab.images["fat"], slab.images["water"], slab.masks[self.region.name]
+
+    def _cast(self, index: int) -> tuple[np.random.Generator, bool, bool]:
+        """The randomness of one participant, whether they are randomised, and whether a realistic one is unusual."""
+        rng = np.random.default_rng([self.seed, index, 23])
+        randomised = rng.random() < self.variety.randomised
+        return rng, randomised, not randomised and rng.random() < self.variety.unusual
 
     def _unusual(self) -> list[str]:
         """Names of faults that can change this region's image."""

@@ -14,7 +14,7 @@ from bmx.core.preparation import InputContrast
 from bmx.models.cards import ORIENTATION, ModelCard
 from bmx.regions import Region, region_spacing
 from bmx.training.checkpoints import Progress
-from bmx.training.examples import Examples, names
+from bmx.training.examples import Examples, names, realistic
 from bmx.training.held_out import HeldOut
 from bmx.training.options import TrainingOptions
 
@@ -55,8 +55,6 @@ def describe(
 ) -> ModelCard:
     """Make the card; the digest of the weights is still to be filled in."""
     spacing = region_spacing(region)
-    voxel_ml = float(np.prod(spacing)) / 1000
-    volumes = [float(mask.sum()) * voxel_ml for _, mask in parts["training"]]
     return ModelCard(
         region=region.name,
         architecture=options.architecture,
@@ -70,8 +68,7 @@ def describe(
         simulated=simulated,
         held_out=held_out_entries(held_out),
         reference={
-            "volume_mean_ml": float(np.mean(volumes)),
-            "volume_sd_ml": float(np.std(volumes, ddof=1)),
+            **volume_reference(parts["training"], spacing),
             "confidence_median": float(held_out.cases["confidence"].median()),
         },
         intended_use=(
@@ -82,6 +79,21 @@ def describe(
         licence="BSD-3-Clause",
         examples={name: {"n": len(part), "digest": examples_digest(part)} for name, part in parts.items()},
     )
+
+
+def volume_reference(examples: Examples, spacing: tuple[float, float, float]) -> dict[str, float]:
+    """Mean and SD of the volume, mL, by which `bmx.qc.flag` tells a small mask; none of fewer than two masks.
+
+    Empty masks don't count, as in a cohort's own reference; nor do simulated people with anything unusual, or images
+    beyond realism: their volumes spread so far that no mask would ever be small.
+    """
+    voxel_ml = float(np.prod(spacing)) / 1000
+    usual = [index for index, real in enumerate(realistic(examples)) if real]
+    drawn = [int(examples[index][1].sum()) for index in usual]
+    volumes = [voxels * voxel_ml for voxels in drawn if voxels]
+    if len(volumes) < 2:
+        return {}
+    return {"volume_mean_ml": float(np.mean(volumes)), "volume_sd_ml": float(np.std(volumes, ddof=1))}
 
 
 def held_out_entries(scores: HeldOut) -> dict[str, float]:

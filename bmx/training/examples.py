@@ -20,6 +20,8 @@ class Part(Sequence[Example]):
         self._examples, self._indices = examples, tuple(indices)
         everyone = names(examples)
         self.names = tuple(everyone[index] for index in self._indices)
+        ordinary = realistic(examples)
+        self.realistic = tuple(ordinary[index] for index in self._indices)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -45,3 +47,15 @@ def names(examples: Examples) -> tuple[str, ...]:
     """
     found: tuple[str, ...] | None = getattr(examples, "names", None)
     return tuple(str(number + 1) for number in range(len(examples))) if found is None else tuple(found)
+
+
+def realistic(examples: Examples) -> tuple[bool, ...]:
+    """Which examples look as people do; all of them, unless they say so themselves, as simulated ones do.
+
+    Examples
+    --------
+    >>> realistic([])
+    ()
+    """
+    found: tuple[bool, ...] | None = getattr(examples, "realistic", None)
+    return (True,) * len(examples) if found is None else tuple(found)

@@ -180,6 +180,16 @@ def test_draw__resamples_voxels_that_it_hasn_t_learned(side: Side) -> None:
         images, true = [image[..., ::-1] for image in images], true[..., ::-1]
     affine = slab.affine.copy()
     affine[:, :2] *= 2.9 / PIXEL_MM
+@pytest.mark.parametrize("name", ["simulated", "simulated_fat"])
+def test_load_models__references_of_shipped_cards_tell_a_small_mask(name: str) -> None:
+    """`bmx.qc.flag` calls small what is below the mean less 2.5 SD: of spread volumes that is less than nothing."""
+    for model in load_models(name).values():
+        assert isinstance(model, Model)
+        reference = model.card.reference
+        assert reference["volume_mean_ml"] - 2.5 * reference["volume_sd_ml"] > 0
+        assert 0.9 < reference["confidence_median"] < 1
+
+
     drawn = model.draw(*images, affine, side=side)
     assert drawn.mask.shape == true.shape
     assert dice(drawn.mask > 0, true) > 0.9
