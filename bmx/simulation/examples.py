@@ -51,7 +51,7 @@ class SimulatedExamples(Sequence[Example]):
     mask : (z, y, x) bool, the truth
 
     The same `seed` gives the same participants; other seeds share none with them. `realistic` says which of them are
-    people with nothing unusual: no image has to be made for it.
+    people with nothing unusual, `identity` what sets the examples apart: no image has to be made for either.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class SimulatedExamples(Sequence[Example]):
     ) -> None:
         self.region, self.seed, self.contrast, self.variety = region, seed, contrast, variety
         self._people = draw_people(n, seed)
+        self.identity = f"{n} of {region.name}, {contrast}, seed {seed}, {variety}"
         self.realistic = tuple(not any(self._cast(index)[1:]) for index in range(n))
         self._made: dict[int, tuple[np.ndarray, Mask]] = {}
 

@@ -76,7 +76,7 @@ def resume(folder: Path, network: nn.Module, optimiser: torch.optim.Optimizer, i
         raise ModelError(f"{path} is damaged ({exc}); delete it to train from the beginning") from exc
     if different := [f"{key}={metadata.get(key)}" for key in identity if metadata.get(key) != identity[key]]:
         raise ModelError(
-            f"{folder} holds an unfinished training with other options ({', '.join(different)}); "
+            f"{folder} holds a training with other options or examples ({', '.join(different)}); "
             "train into another folder, or delete this one"
         )
     parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "adam": {}}

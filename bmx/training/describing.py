@@ -34,6 +34,15 @@ def examples_digest(examples: Examples) -> str:
     return digest.hexdigest()
 
 
+def identity_of(examples: Examples) -> str:
+    """Tells examples apart: names and digest; of those made on demand what they say of themselves, not to make them."""
+    told: str | None = getattr(examples, "identity", None)
+    if told is not None:
+        return told
+    called = hashlib.blake2b(repr(names(examples)).encode(), digest_size=8).hexdigest()
+    return f"{len(examples)}, names {called}, digest {examples_digest(examples)}"
+
+
 def write_splits(folder: Path, parts: Parts) -> None:
     """Write which case was used for what. Not on the card: a model is shared, EIDs of participants must not be."""
     with (folder / SPLITS).open("w", newline="", encoding="utf-8") as stream:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -21,8 +20,8 @@ from bmx.nn.network import Network
 from bmx.regions import Region, get_site, region_spacing
 from bmx.training.checkpoints import Progress, resume, write_checkpoint
 from bmx.training.curves import Curve, draw_curve
-from bmx.training.describing import Parts, describe, write_splits
-from bmx.training.examples import Example, Examples, names
+from bmx.training.describing import Parts, describe, identity_of, write_splits
+from bmx.training.examples import Example, Examples
 from bmx.training.held_out import HeldOut, mean_dice, score
 from bmx.training.options import TrainingOptions
 from bmx.training.step import train_step
@@ -73,7 +72,7 @@ def train(
         If there is no such region or contrast.
     ModelError
         If there are too few examples, patience without a validation part, nothing to score, the loss is no longer
-        finite, or `out` holds the checkpoint of a training with other options.
+        finite, or `out` holds the checkpoint of a training with other options or other examples.
     """
     options = options or TrainingOptions()
     get_contrast(contrast)
@@ -84,12 +83,13 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     network = _begin(which, options).to(best_device())
     identity = {key: str(value) for key, value in asdict(options).items()}
-    identity |= {"region": region, "training_data": training_data, "cases": _digest_of_names(examples)}
+    identity |= {"region": region, "training_data": training_data, "simulated": str(simulated), "contrast": contrast}
+    parts: Parts = {"training": examples, "validation": validation, "held_out": held_out}
+    identity |= {f"{name} examples": identity_of(part) for name, part in parts.items()}
     state = _learn(network, folder, examples, validation, options, identity, progress)
     if state.best:
         network.load_state_dict(state.best)
     draw_curve(folder, best_step=state.best_step)
-    parts: Parts = {"training": examples, "validation": validation, "held_out": held_out}
     write_splits(folder, parts)
     # What is scored is what lies on disk: weights of half precision.
     digest = save_weights(folder, network, region=region, contrast=contrast)
@@ -103,11 +103,6 @@ def train(
     card = replace(card, weights_digest=digest)
     card.write(folder)
     return Model(str(folder), card)
-
-
-def _digest_of_names(examples: Examples) -> str:
-    """Tells trainings on different cases apart without reading, or simulating, any of them."""
-    return hashlib.blake2b(repr(names(examples)).encode(), digest_size=8).hexdigest()
 
 
 def _check_numbers(

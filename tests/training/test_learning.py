@@ -115,8 +115,33 @@ def test_train__refuses_to_go_on_with_other_data(tmp_path: Path) -> None:
     options = TrainingOptions(steps=1, sizes=SIZES)
     data = {"examples": bright_boxes(2, 1), "held_out": bright_boxes(1, 2), "simulated": True, "options": options}
     train("femoral_head", tmp_path, training_data="boxes", **data)
-    with pytest.raises(ModelError, match=r"other options \(training_data=boxes\)"):
+    with pytest.raises(ModelError, match=r"other options or examples \(training_data=boxes\)"):
         train("femoral_head", tmp_path, training_data="spheres", **data)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"contrast": "fat"}, r"\(contrast=fat\+water\)"),
+        ({"simulated": False}, r"\(simulated=True\)"),
+        ({"examples": bright_boxes(2, 9)}, r"\(training examples=2, names \w+, digest \w+\)"),
+        ({"validation": bright_boxes(1, 9)}, r"\(validation examples="),
+        ({"held_out": bright_boxes(1, 9)}, r"\(held_out examples="),
+    ],
+)
+def test_train__never_relabels_a_finished_training(tmp_path: Path, other: dict[str, Any], message: str) -> None:
+    """Without learning anything, the old weights would get a card that says what isn't so, such as that they
+    aren't of simulated anatomy, or a score on cases that they were chosen by.
+    """
+    data: dict[str, Any] = {
+        "examples": bright_boxes(2, 1), "validation": bright_boxes(1, 3), "held_out": bright_boxes(1, 2),
+        "training_data": "boxes", "simulated": True, "options": TrainingOptions(steps=1, sizes=SIZES),
+    }  # fmt: skip
+    train("femoral_head", tmp_path, **data)
+    before = (tmp_path / "model.json").read_bytes()
+    with pytest.raises(ModelError, match=message):
+        train("femoral_head", tmp_path, **data | other)
+    assert (tmp_path / "model.json").read_bytes() == before
 
 
 def test_train__refuses_a_damaged_checkpoint(tmp_path: Path) -> None:
@@ -140,7 +165,7 @@ def test_train__refuses_too_few_examples(tmp_path: Path) -> None:
 
 def test_train__refuses_to_continue_a_training_with_other_options(tmp_path: Path) -> None:
     train_boxes(tmp_path, 2)
-    with pytest.raises(ModelError, match=r"unfinished training with other options \(seed=0\)"):
+    with pytest.raises(ModelError, match=r"holds a training with other options or examples \(seed=0\)"):
         train_boxes(tmp_path, 2, seed=1)
 
 
