@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,19 @@ def _check(path: Path, entries: Mapping[str, Any]) -> None:
         raise ModelError(
             f"the card {path} can't be used: {exc}; correct it, or copy the model directory again"
         ) from exc
+    for name, fits, expected in (
+        ("architecture", isinstance(entries["architecture"], str), "a name"),
+        ("sizes", _holds(entries["sizes"], _is_size), "names with whole numbers above 0, or lists of them"),
+        ("held_out", _holds(entries["held_out"], _is_number), "names with numbers"),
+        ("reference", _holds(entries["reference"], _is_number), "names with numbers, or lists of them"),
+        ("examples", isinstance(entries.get("examples", {}), dict), "an object"),
+        ("weights_digest", isinstance(entries["weights_digest"], str), "a text"),
+    ):
+        if not fits:
+            raise ModelError(
+                f"the card {path} is malformed: {name} is {entries[name]!r}, expected {expected}; "
+                "copy the model directory again"
+            )
     wanted = region_spacing(region)
     alike = isinstance(entries["spacing"], list) and len(entries["spacing"]) == len(wanted)
     for name, fits, expected in (
@@ -116,3 +129,19 @@ def _check(path: Path, entries: Mapping[str, Any]) -> None:
 
 def _near(found: object, edge: float) -> bool:
     return isinstance(found, int | float) and abs(found - edge) < _SAME_MM
+
+
+def _holds(found: object, kind: Callable[[object], bool]) -> bool:
+    """Whether it is an object whose values are all of a kind, or lists of that kind that aren't empty."""
+    if not isinstance(found, dict):
+        return False
+    lists = [value if isinstance(value, list) else [value] for value in found.values()]
+    return all(values and all(map(kind, values)) for values in lists)
+
+
+def _is_number(found: object) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool)
+
+
+def _is_size(found: object) -> bool:
+    return isinstance(found, int) and not isinstance(found, bool) and found > 0

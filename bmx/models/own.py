@@ -133,7 +133,7 @@ def _load_network(folder: str, digest: str, *, device: str | None = None) -> Net
     card = ModelCard.read(Path(folder))
     try:
         network = build(card.architecture, get_region(card.region), card.sizes)
-    except ValueError as exc:
+    except (ValueError, TypeError) as exc:
         raise ModelError(f"the card {Path(folder) / CARD} describes no network of this bmx: {exc}") from exc
     load_weights(Path(folder), network, digest, region=card.region, contrast=card.input)
     return network.to(device or best_device()).eval()

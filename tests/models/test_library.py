@@ -116,6 +116,40 @@ def test_read__a_card_that_can_t_be_heeded_is_refused(tmp_path: Path, entry: dic
         load_models(folder, regions=("spine",))
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"sizes": 5}, "sizes is 5, expected names with whole numbers above 0"),
+        ({"sizes": {"widths": []}}, r"sizes is \{'widths': \[\]\}, expected names with whole"),
+        ({"sizes": {"widths": [2, "3", 4, 5], "grid": 12}}, "sizes is .* expected names with whole numbers above 0"),
+        ({"architecture": ["unet"]}, r"architecture is \['unet'\], expected a name"),
+        ({"reference": None}, "reference is None, expected names with numbers"),
+        ({"reference": {"confidence_median": "high"}}, "reference is .*'high'.* expected names with numbers"),
+        ({"held_out": [0.9]}, r"held_out is \[0.9\], expected names with numbers"),
+        ({"examples": 3}, "examples is 3, expected an object"),
+        ({"weights_digest": None}, "weights_digest is None, expected a text"),
+    ],
+)
+def test_read__a_malformed_card_is_refused(tmp_path: Path, entry: dict[str, object], message: str) -> None:
+    """When it is read, not as a TypeError in a worker."""
+    folder = write_model(tmp_path / "one", "spine")
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(card | entry))
+    with pytest.raises(ModelError, match=rf"the card .*model\.json is malformed: {message}"):
+        load_models(folder, regions=("spine",))
+
+
+def test_network__sizes_that_build_nothing_are_one_clear_error(tmp_path: Path) -> None:
+    """A number where the builder wants one for each level."""
+    folder = write_model(tmp_path / "one", "spine")
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(card | {"sizes": {"widths": 4, "grid": 12}}))
+    model = load_models(folder, regions=("spine",))["spine"]
+    assert isinstance(model, Model)
+    with pytest.raises(ModelError, match=r"model\.json describes no network of this bmx"):
+        model.network()
+
+
 def test_read__what_is_no_card_is_refused(tmp_path: Path) -> None:
     """Valid JSON, but of something else."""
     folder = write_model(tmp_path / "one", "spine")
@@ -146,6 +180,16 @@ def test_load_models__has_weights_of_all_regions_that_ship(name: str, seen: str)
         model.network()
 
 
+@pytest.mark.parametrize("name", ["simulated", "simulated_fat"])
+def test_load_models__references_of_shipped_cards_tell_a_small_mask(name: str) -> None:
+    """`bmx.qc.flag` calls small what is below the mean less 2.5 SD: of spread volumes that is less than nothing."""
+    for model in load_models(name).values():
+        assert isinstance(model, Model)
+        reference = model.card.reference
+        assert reference["volume_mean_ml"] - 2.5 * reference["volume_sd_ml"] > 0
+        assert 0.9 < reference["confidence_median"] < 1
+
+
 @pytest.mark.parametrize(("name", "moved"), [("simulated", False), ("simulated_fat", True)])
 def test_draw__of_swapped_images_is_the_same_on_fat_and_water(name: str, moved: bool) -> None:
     """Why F + W is the default: a swap can't change it."""
@@ -158,16 +202,6 @@ def test_draw__of_swapped_images_is_the_same_on_fat_and_water(name: str, moved: 
     assert (not np.array_equal(mask, swapped)) == moved
 
 
-def test_logits__go_to_the_cpu_if_the_gpu_is_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """And say so. A GPU that is full can't be had here: the first call of the network plays it."""
-    model = load_models(write_model(tmp_path / "one", "spine"), regions=("spine",))["spine"]
-    assert isinstance(model, Model)
-    volume = np.random.default_rng(0).random((8, 24, 24), np.float32)
-    expected = model.logits(volume)
-
-    def full(*_: object) -> None:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_draw__resamples_voxels_that_it_hasn_t_learned(side: Side) -> None:
     """As confident as ever, it would draw another shape. On 2.9 mm a hip lost a tenth of its Dice."""
@@ -180,16 +214,6 @@ def test_draw__resamples_voxels_that_it_hasn_t_learned(side: Side) -> None:
         images, true = [image[..., ::-1] for image in images], true[..., ::-1]
     affine = slab.affine.copy()
     affine[:, :2] *= 2.9 / PIXEL_MM
-@pytest.mark.parametrize("name", ["simulated", "simulated_fat"])
-def test_load_models__references_of_shipped_cards_tell_a_small_mask(name: str) -> None:
-    """`bmx.qc.flag` calls small what is below the mean less 2.5 SD: of spread volumes that is less than nothing."""
-    for model in load_models(name).values():
-        assert isinstance(model, Model)
-        reference = model.card.reference
-        assert reference["volume_mean_ml"] - 2.5 * reference["volume_sd_ml"] > 0
-        assert 0.9 < reference["confidence_median"] < 1
-
-
     drawn = model.draw(*images, affine, side=side)
     assert drawn.mask.shape == true.shape
     assert dice(drawn.mask > 0, true) > 0.9
@@ -210,6 +234,16 @@ def test_draw__takes_rounded_headers_as_the_protocol(tmp_path: Path) -> None:
     assert rounded.confidence == plain.confidence
 
 
+def test_logits__go_to_the_cpu_if_the_gpu_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And say so. A GPU that is full can't be had here: the first call of the network plays it."""
+    model = load_models(write_model(tmp_path / "one", "spine"), regions=("spine",))["spine"]
+    assert isinstance(model, Model)
+    volume = np.random.default_rng(0).random((8, 24, 24), np.float32)
+    expected = model.logits(volume)
+
+    def full(*_: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(model.network(), "forward", full)
