@@ -12,6 +12,7 @@ from bmx.core.missing_slices import leave_out_halves
 from bmx.core.stitch import SlabPair
 from bmx.core.swaps import find_swaps
 from bmx.models.base import RegionModel, Side
+from bmx.regions import RIGHT
 from bmx.segmentation.neighbours import look_around
 from bmx.variables import SLAB_STATUS, SWAP
 
@@ -22,6 +23,7 @@ _USABLE = (SLAB_STATUS["complete"], SLAB_STATUS["incomplete"])
 
 
 def draw_block(
+    eids: npt.NDArray[np.int64],
     *inputs: npt.NDArray[Any],
     models: Sequence[RegionModel],
     sides: Sequence[Side],
@@ -32,6 +34,7 @@ def draw_block(
 
     Parameters
     ----------
+    eids : (participant,), for messages
     inputs : those of `INPUTS` for each slab, one slab after the other; participants first
     models : of regions of slab `own`
     sides : of the body, one for each model
@@ -52,7 +55,12 @@ def draw_block(
             continue
         fat, water, affine = pairs[own]
         for column, (model, side) in enumerate(zip(models, sides, strict=True)):
-            found = look_around(model, pairs, own, model.draw(fat, water, affine, side=side), side=side)
+            try:
+                found = look_around(model, pairs, own, model.draw(fat, water, affine, side=side), side=side)
+            except Exception as exc:
+                region = model.region + (RIGHT if side == "right" else "")
+                exc.add_note(f"while drawing {region} of participant {eids[row]} in slab {own}")
+                raise
             slices = len(pairs[found.slab].fat)
             masks[found.slab][row, column, :slices] = found.drawing.mask
             confidence[row, list(numbers).index(found.slab), column] = found.drawing.confidence

@@ -91,6 +91,8 @@ def _segment_slab(
     regions = [get_region(name) for name in models]
     able = [number for number in slabs_of(regions[0], neighbours=neighbours) if SLABS[number].name in slabs]
     inputs = _inputs(slabs, able)
+    eids = xr.DataArray(slabs["participant"].to_numpy(), dims="participant")
+    inputs.insert(0, eids.chunk(participant=chunks) if (chunks := inputs[0].chunksizes.get("participant")) else eids)
     drawn = xr.apply_ufunc(
         draw_block,
         *inputs,

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from bmx.core.preparation import prepare
 from bmx.errors import ModelError, SchemaError
 from bmx.measurement import measure
+from bmx.models import from_callable
 from bmx.models.library import load_models
-from bmx.segmentation import segment
 from bmx.regions import REGIONS, region_spacing
+from bmx.segmentation import segment
 from bmx.simulation.bodies import SimulatedSlab, simulate_participant
 from bmx.simulation.people import draw_people, person_at
 from bmx.variables import SLAB_STATUS
@@ -77,6 +78,33 @@ def test_segment__masks_lie_on_the_grid_of_their_slab(slabs: xr.DataTree, untrai
         assert node["model"].to_numpy().tolist() == [models[region].digest for region in found[name]]
     np.testing.assert_array_equal(masks["participant"], slabs["participant"])
     assert drawn(masks)["slab_5"].any()
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_segment__names_the_participant_at_whom_a_model_fails(chunked: bool) -> None:
+    """Of a hundred thousand; the region, too, and its side."""
+    slabs = make_toy_cohort(participants=3)[0]
+    slabs = slabs if chunked else slabs.load()
+    second = slabs["slab_4"].to_dataset().isel(participant=1)
+    acquired = second.isel(z=slice(int(second["native_slices"])))
+    signal = float((acquired["fat"].astype(float) + acquired["water"]).sum())
+
+    def fails(image: np.ndarray, affine: np.ndarray) -> np.ndarray:
+        if image.sum(dtype=float) == signal:
+            raise RuntimeError("no femur in this image")
+        return np.zeros(image.shape, int)
+
+    model = from_callable(fails, region="femoral_head", name="fails", version="1", simulated=True)
+
+    def results() -> None:
+        asked = {"regions": ["femoral_head"], "side": "right", "neighbours": False, "swaps": False}
+        masks = segment(slabs, models={"femoral_head": model}, **asked)  # type: ignore[arg-type]
+        measure(slabs, masks=masks).compute(scheduler="synchronous")
+
+    with pytest.raises(RuntimeError, match="no femur in this image") as failed:
+        results()
+    eid = int(slabs["participant"][1])
+    assert f"while drawing femoral_head_right of participant {eid} in slab 4" in failed.value.__notes__
 
 
 def test_segment__draws_only_what_was_asked_for(slabs: xr.DataTree, untrained: Path) -> None:
