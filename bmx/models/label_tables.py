@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bmx.errors import ModelError, did_you_mean
 from bmx.models.base import Side
-from bmx.regions import REGIONS, get_region
+from bmx.regions import REGIONS, RIGHT, get_region
 
 FEMORAL = ("femoral_head", "total_hip", "femoral_diaphysis")
 
@@ -36,7 +36,7 @@ class LabelTable:
 
     def __post_init__(self) -> None:
         for name in self.regions:
-            get_region(name.removesuffix("_right") if name != "spine" else name)
+            get_region(name)
         if not (self.regions or self.vertebrae or self.femora):
             raise ModelError(f"the label table {self.name} has no labels; give regions=, vertebrae= or femora=")
 
@@ -50,7 +50,8 @@ class LabelTable:
         """
         cut = {"spine"} if self.vertebrae else set()
         cut |= set(FEMORAL) if self.femora else set()
-        return tuple(name for name in REGIONS if name in cut or name in self.regions)
+        cut |= {get_region(name).site for name in self.regions}  # one model draws both sides
+        return tuple(name for name in REGIONS if name in cut)
 
     def label_of(self, region: str, side: Side) -> int | None:
         """Label that is the region itself; None if it must be cut out of a bone.
@@ -60,13 +61,13 @@ class LabelTable:
         ModelError
             If only the other side has one.
         """
-        name = region if side == "left" or region == "spine" else f"{region}_right"
+        name = region if side == "left" or region == "spine" else f"{region}{RIGHT}"
         if name in self.regions:
             return self.regions[name]
-        if region in self.regions and not self.femora:
+        if not self.femora and {region, f"{region}{RIGHT}"} & set(self.regions):
             raise ModelError(
                 f"the label table {self.name} has no label of {name}, only of {', '.join(self.regions)}; "
-                f"add {name!r} to its regions=, or ask for the left side"
+                f"add {name!r} to its regions=, or ask for the {'right' if side == 'left' else 'left'} side"
             )
         return None
 

@@ -125,6 +125,17 @@ def test_draw__a_region_that_the_model_draws_itself_is_taken_as_it_is() -> None:
         models["total_hip"].draw(fat, fat, affine, side="right")
 
 
+def test_draw__a_model_of_the_right_side_alone_draws_that() -> None:
+    """Its label would be passed over without a word if only those of left femora made a model."""
+    labels = np.random.default_rng(0).integers(0, 4, (6, 8, 9))
+    fat, affine = np.full(labels.shape, 9, np.uint16), slab_affine(4)
+    models = models_of(labels, LabelTable("own", regions={"femoral_head_right": 2}), orientation="SPL")
+    assert list(models) == ["femoral_head"]
+    np.testing.assert_array_equal(models["femoral_head"].draw(fat, fat, affine, side="right").mask, labels == 2)
+    with pytest.raises(ModelError, match=r"no label of femoral_head, only of femoral_head_right; .* the right side"):
+        models["femoral_head"].draw(fat, fat, affine)
+
+
 @pytest.mark.parametrize("name", LABEL_TABLES)
 def test_label_tables__each_is_consistent(name: str) -> None:
     """Each label has the words that it is checked by, and no label means two things."""
