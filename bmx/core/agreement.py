@@ -15,6 +15,9 @@ from bmx.core.surface import hausdorff95
 IDEAL = {"dice": 1.0, "hausdorff95_mm": 0.0, "volume_error_ml": 0.0, "volume_error_percent": 0.0}
 """Columns of a table of agreement, and the value that a perfect mask has."""
 
+EMPTY = ("the mask is empty", "the reference is empty", "both masks are empty")
+"""Reasons why a number is NaN, where a mask is empty."""
+
 
 class Agreement(NamedTuple):
     """One mask and its reference."""
@@ -59,9 +62,10 @@ class Agreement(NamedTuple):
             return self.apart
         if self.volume and self.reference_volume:
             return ""
+        mask, reference, both = EMPTY
         if self.volume or self.reference_volume:
-            return "the reference is empty" if self.volume else "the mask is empty"
-        return "both masks are empty"
+            return reference if self.volume else mask
+        return both
 
 
 def compare_masks(mask: npt.NDArray[Any], reference: npt.NDArray[Any], spacing: Sequence[float]) -> Agreement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bmx.core.agreement import IDEAL, Spread, spread
+from bmx.core.agreement import EMPTY, IDEAL, Spread, spread
 from bmx.regions import ALL_REGIONS, REGIONS
 
 PAPER: dict[str, dict[str, float]] = {
@@ -76,21 +76,24 @@ def table2(cases: pd.DataFrame, *, name: str = "these masks") -> pd.DataFrame:
 def regions_table(cases: pd.DataFrame) -> pd.DataFrame:
     """All measures as text, `mean ± SD (worst)`, by region: what `bmx evaluate` prints below Table 2.
 
-    Columns: cases, Dice, 95 % Hausdorff distance, errors of volume, and cases in which a mask is empty.
+    Columns: cases, Dice, 95 % Hausdorff distance, errors of volume, cases in which a mask is empty, and those in which
+    mask and reference, or parts of them, lie in different slabs and can't be compared in full.
     """
     rows = {}
     for region in (name for name in ALL_REGIONS if (cases["region"] == name).any()):
         those = cases[cases["region"] == region]
         found = {measure: spread(those[measure], ideal=ideal) for measure, ideal in IDEAL.items()}
+        empty = those["reason"].isin(EMPTY)
         rows[region.replace("_", " ")] = [
             str(len(those)),
             _mean_sd_worst(found["dice"], 3),
             _mean_sd_worst(found["hausdorff95_mm"], 1),
             _mean_sd_worst(found["volume_error_ml"], 1),
             _mean_sd_worst(found["volume_error_percent"], 0),
-            str(int((those["reason"] != "").sum())),
+            str(int(empty.sum())),
+            str(int(((those["reason"] != "") & ~empty).sum())),
         ]
-    columns = ["n", "Dice", "HD95, mm", "volume, mL", "volume, %", "empty"]
+    columns = ["n", "Dice", "HD95, mm", "volume, mL", "volume, %", "empty", "apart"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 

@@ -275,3 +275,12 @@ def test_regions_table__says_how_many_masks_were_empty() -> None:
     assert table.loc["spine", "Dice"] == "0.850 ± 0.071 (0.800)"
     assert table.loc["spine", "empty"] == "1"
     assert table.loc["femoral diaphysis", "HD95, mm"] == "9.0 (9.0)"
+
+
+def test_regions_table__counts_no_mask_as_empty_that_lies_in_another_slab() -> None:
+    """It was drawn, and only can't be compared there."""
+    apart = cases().assign(reason=["", "", "the mask lies in slab_4, where the reference lacks the region", ""])
+    apart.loc[3, "reason"] = "parts lie in different slabs"
+    table = regions_table(pd.concat([cases(), apart]))
+    assert table["empty"].to_dict() == {"spine": "1", "femoral diaphysis": "0"}
+    assert table["apart"].to_dict() == {"spine": "1", "femoral diaphysis": "1"}
