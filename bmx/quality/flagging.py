@@ -73,7 +73,7 @@ def flag(
     Raises
     ------
     SchemaError
-        If a variable of results or reference is missing or wrong.
+        If a variable of results or reference is missing or wrong, or `reference` or `by` is none of these.
     """
     validate(results, "bmff", "voxels", "volume", "centroid", "status", "flags", "reason")
     used = find_reference(results, reference, by)

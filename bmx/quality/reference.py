@@ -28,6 +28,7 @@ Reference = xr.Dataset | Mapping[str, Any] | str | None
 
 def find_reference(results: xr.Dataset, reference: Reference, by: By) -> xr.Dataset:
     """The reference that was asked for, for the regions of the results, with its source in attrs. Lazy."""
+    _check_by(by)
     if isinstance(reference, xr.Dataset):
         return _fit(reference, results, by).assign_attrs(qc_reference="given")
     own = reference_of(results, by=by)
@@ -56,7 +57,13 @@ def reference_of(results: xr.Dataset, *, by: By = None) -> xr.Dataset:
     Dataset
         `qc_reference_*` by `qc_group` ("all", and by sex "Female" and "Male") and region; a mean of nobody and an
         SD of fewer than two masks are NaN.
+
+    Raises
+    ------
+    SchemaError
+        If `by` is something else, or there is no `sex`.
     """
+    _check_by(by)
     drawn = results["voxels"] > 0
     groups = {EVERYBODY: drawn}
     if by is not None:
@@ -86,6 +93,13 @@ def sex_of(results: xr.Dataset) -> xr.DataArray:
             "join them first: bmx.join(results, phenotypes).pipe(bmx.qc.flag, by='sex')"
         )
     return validate(results, "sex")["sex"].reset_coords(drop=True)
+
+
+def _check_by(by: object) -> None:
+    if by not in (None, "sex"):
+        raise SchemaError(
+            f"by={by!r} is no way to judge; expected 'sex', or None: women among women, men among men, or all together"
+        )
 
 
 def _of_group(results: xr.Dataset, inside: xr.DataArray) -> xr.Dataset:

@@ -74,6 +74,14 @@ def test_flag__by_sex_says_where_sex_comes_from() -> None:
         flag(results_of([1.0]), by="sex")
 
 
+@pytest.mark.parametrize("judge", [flag, reference_of])
+@pytest.mark.parametrize("by", ["centre", "Sex", ["sex"]])
+def test_flag_and_reference_of__know_no_other_groups(judge: Callable, by: object) -> None:
+    """Judged by sex under the name of something else, nobody would notice."""
+    with pytest.raises(SchemaError, match=r"by=.* is no way to judge; expected 'sex', or None"):
+        judge(two_sexes(), by=by)
+
+
 def test_flag__takes_a_references_regions_by_name() -> None:
     reference = flag(results_of([[1.0, 100.0], [2.0, 110.0], [3.0, 120.0]], regions=("total_hip", "spine")))
     judged = flag(results_of([105.0]), reference=reference)
