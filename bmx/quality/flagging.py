@@ -12,7 +12,7 @@ from bmx.quality.limits import Limits, base_region
 from bmx.quality.reasons import write_reasons
 from bmx.quality.reference import By, Reference, find_reference, for_participants
 from bmx.schema import conform, validate
-from bmx.variables import MEASUREMENT_STATUS, QC_FLAGS, QC_OUTCOME, RESULT_FLAGS
+from bmx.variables import MEASUREMENT_STATUS, QC_FLAGS, QC_OUTCOME, RESULT_FLAGS, variables_of
 
 _CARRIED = ("touches_slab_edge", "swap_corrected", "swap_suspected", "adjacent_slab_used")
 """Flags of the measurement that quality control passes on under the same name."""
@@ -67,15 +67,16 @@ def flag(
     -------
     Dataset
         The results, with `qc_outcome`, `qc_flags`, `qc_cause`, `qc_reason` and the `qc_reference_*` that were used;
-        attributes `qc_*` say by which limits. `qc_cause` is that of a failure, or of what was repaired where the
-        outcome is ok: irregular series, a swap, a region that was found in the slab beside its own.
+        attributes `qc_*` say by which limits. What an earlier call added is gone. `qc_cause` is that of a failure, or
+        of what was repaired where the outcome is ok: irregular series, a swap, a region that was found in the slab
+        beside its own.
 
     Raises
     ------
     SchemaError
         If a variable of results or reference is missing or wrong, or `reference` or `by` is none of these.
     """
-    validate(results, "bmff", "voxels", "volume", "centroid", "status", "flags", "reason")
+    results = _unjudged(validate(results, "bmff", "voxels", "volume", "centroid", "status", "flags", "reason"))
     used = find_reference(results, reference, by)
     mine = for_participants(used, results, by)
     # Without the coordinates along region: xarray would compute them to see whether they agree.
@@ -101,7 +102,7 @@ def flag(
         {"qc_outcome": outcome, "qc_flags": flags, "qc_cause": cause, "qc_reason": reason, **used.data_vars},
     ).assign_coords(qc_group=used["qc_group"])
     said = {**limits.attrs, "qc_reference": used.attrs["qc_reference"], "qc_by": by or "nothing"}
-    conformed = conform(added)
+    conformed = _in_chunks_of(results, conform(added))
     return results.assign_coords(qc_group=conformed["qc_group"]).assign(conformed.data_vars).assign_attrs(said)
 
 
@@ -121,6 +122,26 @@ def flagged(results: xr.Dataset) -> xr.Dataset:
     if "qc_outcome" not in results:
         raise SchemaError("the results have no qc_outcome yet; call bmx.qc.flag(results) first")
     return validate(results, "qc_outcome")
+
+
+def _unjudged(results: xr.Dataset) -> xr.Dataset:
+    """Results without what an earlier call added: the groups of another reference have other sizes."""
+    earlier = [variable.name for variable in variables_of("qc") if variable.name in results.variables]
+    plain = results.drop_vars(earlier)
+    plain.attrs = {name: value for name, value in results.attrs.items() if not str(name).startswith("qc_")}
+    return plain
+
+
+def _in_chunks_of(results: xr.Dataset, added: xr.Dataset) -> xr.Dataset:
+    """Chunks that agree with those of the results: xarray refuses to work in blocks on a Dataset where they don't."""
+    sizes = results.chunksizes
+    return added.assign(
+        {
+            name: values.chunk({dim: sizes[dim] for dim in values.dims if dim in sizes})
+            for name, values in added.data_vars.items()
+            if values.chunks
+        }
+    )
 
 
 def _away(judged: xr.Dataset, mine: xr.Dataset, limits: Limits) -> xr.DataArray:
@@ -144,7 +165,7 @@ def _away(judged: xr.Dataset, mine: xr.Dataset, limits: Limits) -> xr.DataArray:
 
 def _middle(z: xr.DataArray) -> xr.DataArray:
     """Median over the regions of a participant, NaN for fewer than two."""
-    if z.sizes["region"] < 2:
+    if z.sizes["region"] < 2 or not z.size:  # of an empty block NumPy takes no median
         return xr.full_like(z.sum("region"), np.nan)
     several = z.count("region") >= 2
     known = z.where(several, 0.0)  # of nothing NumPy warns
@@ -197,6 +218,8 @@ def _lost_sight(judged: xr.Dataset) -> xr.DataArray:
 
 def _unsure(confidence: xr.DataArray, spreads: float) -> xr.DataArray:
     """Where a network is so many robust SDs less sure than it was of the same region in others."""
+    if confidence.sizes["participant"] < _TELLING:
+        return xr.zeros_like(confidence, np.bool_)
     whole = confidence.chunk(participant=-1) if confidence.chunks else confidence
     enough = whole.count("participant") >= _TELLING
     # Of nothing at all NumPy warns.

@@ -149,6 +149,37 @@ def test_flag__is_the_same_in_any_chunks(chunk: int) -> None:
     xr.testing.assert_allclose(whole[list(REFERENCE)], chunked[list(REFERENCE)])
 
 
+@pytest.mark.parametrize("chunks", [None, {"participant": 30}, {"participant": 30, "region": 1}])
+def test_flag__can_be_asked_again(chunks: dict[str, int] | None) -> None:
+    """Cohorts are judged, joined and judged anew, by sex or by other limits: what counts is the last call."""
+    results = cohort(60) if chunks is None else cohort(60).chunk(chunks)
+    once, strict = flag(results), flag(results, limits=Limits(small_sd=0.5, doubtful=()))
+    assert (strict["qc_outcome"] != once["qc_outcome"]).any()
+    for again in (flag(once), flag(strict)):
+        xr.testing.assert_identical(again.compute(), once.compute())
+
+
+@pytest.mark.parametrize("region", [1, 4])
+def test_flag__gives_what_it_adds_the_chunks_of_the_results(region: int) -> None:
+    """xarray works on a Dataset in blocks only where the chunks of all its variables agree."""
+    results = cohort(60).chunk(participant=30, region=region)
+    judged = flag(results)
+    assert judged.chunks["region"] == (region,) * (4 // region)
+    assert judged["qc_reason"].chunks == results["bmff"].chunks
+    bmff = xr.map_blocks(lambda block: block["bmff"].where(block["qc_outcome"] == QC_OUTCOME["ok"]), judged)
+    xr.testing.assert_equal(bmff.compute(), judged["bmff"].where(passed(judged)).compute())
+
+
+@pytest.mark.parametrize("region", [1, 4])
+def test_flag__of_nobody_is_empty(region: int) -> None:
+    """A selection that nobody meets is no accident of the program."""
+    results = cohort(60)
+    results["confidence"] = xr.full_like(results["bmff"], 0.9)
+    judged = flag(results.chunk(participant=7, region=region).isel(participant=slice(0))).compute()
+    assert judged["qc_outcome"].shape == (0, 4)
+    assert (judged["qc_reference_n"] == 0).all()
+
+
 def test_flag__lists_what_is_missing() -> None:
     with pytest.raises(SchemaError, match="volume: expected float32"):
         flag(results_of([1.0]).drop_vars("volume"))

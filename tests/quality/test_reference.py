@@ -69,6 +69,17 @@ def test_flag__by_sex_is_lazy(max_computes: Callable) -> None:
     xr.testing.assert_equal(flagged["qc_outcome"].compute(), flag(two_sexes(), by="sex")["qc_outcome"])
 
 
+@pytest.mark.parametrize("computed", [False, True])
+def test_flag__judges_a_joined_cohort_again_by_sex(computed: bool) -> None:
+    """The README judges before it joins; only then is the sex known."""
+    sexes = ["Female", "Male"] * 30
+    results = cohort(60) if computed else cohort(60).chunk(participant=30)
+    again = flag(with_sex(flag(results), sexes), by="sex")
+    xr.testing.assert_identical(again.compute(), flag(with_sex(results, sexes), by="sex").compute())
+    assert again["qc_group"].values.tolist() == ["all", "Female", "Male"]
+    assert flag(again)["qc_group"].values.tolist() == ["all"]
+
+
 def test_flag__by_sex_says_where_sex_comes_from() -> None:
     with pytest.raises(SchemaError, match=r"by='sex' needs the variable sex.*bmx.join\(results, phenotypes\)"):
         flag(results_of([1.0]), by="sex")
