@@ -86,9 +86,11 @@ def measure(
     }
     joined = add_own_slab(choose_slab(measured), slabs)
     joined = conform(joined[[variable.name for variable in variables_of("results") if variable.name in joined]])
-    # One chunk along region, as Zarr wants it; coordinates that are in memory stay there.
+    # One chunk along region, as Zarr wants it, and partitions for what the store holds in memory, as xarray wants them
+    # to work in blocks; coordinates that are in memory stay there.
     in_memory = {name: one.variable for name, one in joined.coords.items() if one.chunks is None}
-    results = joined.chunk(region=-1).assign_coords(in_memory)
+    partitions = joined["bmff"].chunksizes["participant"]
+    results = joined.chunk(region=-1, participant=partitions).assign_coords(in_memory)
     results["participant"].attrs = VARIABLES["participant"].attrs
     told = {**masks.attrs, **slabs.attrs}
     origin = {key: told[key] for key in ORIGIN if key in told}

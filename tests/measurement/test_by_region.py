@@ -114,6 +114,20 @@ def test_measure__averages_across_the_border_only_when_asked(toy_cohort: Toy) ->
     assert (paper < none - 1).all()
 
 
+def test_measure__gives_all_variables_the_same_chunks(toy_cohort: Toy) -> None:
+    """A store has its small variables in memory; beside images in partitions, xarray couldn't judge the results."""
+    slabs, masks = toy_cohort(participants=3, chunk=1)
+    stored = {
+        node.path: node.to_dataset(inherit=False).assign(
+            {name: one.compute() for name, one in node.data_vars.items() if "z" not in one.dims}
+        )
+        for node in slabs.subtree
+    }
+    results = measure(xr.DataTree.from_dict(stored), masks=masks)
+    assert results.chunks["participant"] == (1, 1, 1)
+    assert {one.chunks[0] for one in results.data_vars.values()} == {(1, 1, 1)}
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5, None])
 def test_measure__is_the_same_in_any_chunks(toy_cohort: Toy, chunk: int | None) -> None:
     slabs, masks = toy_cohort(participants=5, chunk=5)
