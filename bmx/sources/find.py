@@ -14,7 +14,7 @@ from bmx.errors import SourceError
 from bmx.sources.base import Source
 from bmx.sources.dicom_folder import DicomFolders
 from bmx.sources.nifti_folder import NiftiFolder, files_of, split_name
-from bmx.sources.places import ZIP, open_place, split_stem, walk
+from bmx.sources.places import ZIP, open_place, some_of, split_stem, walk
 from bmx.sources.ukb_zip import UkbZips
 
 logger = logging.getLogger(__name__)
@@ -30,9 +30,6 @@ MEANING: Final[dict[Layout, str]] = {
     "dicom": f"EID_{UKB_FIELD}_I_0 folders of DICOM files",
 }
 """Each of them in words."""
-
-_SHOWN = 3
-"""Names to show of what was found."""
 
 
 def find_layout(url: str) -> Layout:
@@ -68,13 +65,13 @@ def find_layout(url: str) -> Layout:
         if others:
             logger.warning(
                 "%d files below %s are left out, their names are not those of %s (%s)",
-                len(others), url, MEANING[layout], _some(others),
+                len(others), url, MEANING[layout], some_of(others),
             )  # fmt: skip
         return layout
     if found:
-        mixed = " and ".join(f"{len(names)} {MEANING[layout]} ({_some(names)})" for layout, names in found.items())
+        mixed = " and ".join(f"{len(names)} {MEANING[layout]} ({some_of(names)})" for layout, names in found.items())
         raise SourceError(f"expected exams of one kind below {url}, found {mixed}; give the folder that holds one kind")
-    what = f"none among {len(others)} files ({_some(others)})" if others else "none"
+    what = f"none among {len(others)} files ({some_of(others)})" if others else "none"
     raise SourceError(f"expected {expected} below {url}, found {what}; check the folder and the instance")
 
 
@@ -122,7 +119,3 @@ def _layout_of(name: str) -> Layout | None:
     if ZIP.fullmatch(name):
         return "zip"
     return "nifti" if split_name(name) else None
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")

@@ -7,6 +7,7 @@ round, and a mask may be smaller or larger than the slab by whole voxels. Anythi
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import PurePosixPath
 
@@ -19,8 +20,10 @@ from bmx.errors import SourceError, did_you_mean
 from bmx.regions import ALL_REGIONS
 from bmx.sources.nifti_folder import split_name
 from bmx.sources.nifti_image import NiftiImage
-from bmx.sources.places import STEM, address_of, open_place
+from bmx.sources.places import STEM, address_of, open_place, some_of
 from bmx.types import Affine
+
+logger = logging.getLogger(__name__)
 
 _NAME = re.compile(rf"{STEM}_(?P<region>\w+)\.nii(\.gz)?")
 _SAME_PLACE_MM = 0.05
@@ -35,7 +38,8 @@ def list_masks(url: str, *, instance: int) -> dict[tuple[int, str], str]:
 
     Returns
     -------
-    (EID, region) -> path or URL. Images of slabs that lie in the same folder are passed over.
+    (EID, region) -> path or URL. Images of slabs that lie in the same folder are passed over. The log says how many
+    files are left out because of their names, or as masks of other visits.
 
     Raises
     ------
@@ -49,18 +53,22 @@ def list_masks(url: str, *, instance: int) -> dict[tuple[int, str], str]:
     if not fs.exists(root):
         raise SourceError(f"there is nothing at {url}; expected a folder of {expected}")
     found: dict[tuple[int, str], str] = {}
-    others = 0
+    misnamed: list[str] = []
+    others: list[str] = []
     for path in sorted(fs.find(root)):
         name = PurePosixPath(path).name
         match = _NAME.fullmatch(name)
-        if match is None or split_name(name):
+        if split_name(name):
+            continue
+        if match is None:
+            misnamed.append(name)
             continue
         if match["region"] not in ALL_REGIONS:
             raise SourceError(
                 f"{path}: no region is called {match['region']!r}; {did_you_mean(match['region'], ALL_REGIONS)}"
             )
         if int(match["instance"]) != instance:
-            others += 1
+            others.append(name)
             continue
         key = int(match["eid"]), match["region"]
         if key in found:
@@ -69,8 +77,20 @@ def list_masks(url: str, *, instance: int) -> dict[tuple[int, str], str]:
             )
         found[key] = address_of(fs, path)
     if not found:
-        hint = f" ({others} of other instances)" if others else ""
+        left = [f"{len(others)} of other instances"] if others else []
+        left += [f"{len(misnamed)} files with other names: {some_of(misnamed)}"] if misnamed else []
+        hint = f" ({'; '.join(left)})" if left else ""
         raise SourceError(f"expected {expected} below {url}, REGION among {', '.join(ALL_REGIONS)}; found none{hint}")
+    if misnamed:
+        logger.warning(
+            "%d files below %s are left out, their names are not those of %s (%s)",
+            len(misnamed), url, expected, some_of(misnamed),
+        )  # fmt: skip
+    if others:
+        logger.warning(
+            "%d masks below %s are left out, they are of other instances than %d (%s)",
+            len(others), url, instance, some_of(others),
+        )  # fmt: skip
     return found
 
 

@@ -22,6 +22,9 @@ ZIP = re.compile(rf"{STEM}\.(?i:zip)")
 
 _STEM = re.compile(STEM)
 
+_SHOWN = 3
+"""Names to show of what was found."""
+
 
 def open_place(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Give the file system behind a path or URL, and the path on it.
@@ -92,6 +95,18 @@ def split_stem(name: str) -> tuple[int, int] | None:
     """
     match = _STEM.fullmatch(name)
     return (int(match["eid"]), int(match["instance"])) if match else None
+
+
+def some_of(names: Iterable[str]) -> str:
+    """The first names, for a message.
+
+    Examples
+    --------
+    >>> some_of(["d.zip", "c.zip", "b.zip", "a.zip"])
+    'a.zip, b.zip, c.zip, …'
+    """
+    ordered = sorted(names)
+    return ", ".join(ordered[:_SHOWN]) + (", …" if len(ordered) > _SHOWN else "")
 
 
 def one_each(found: Iterable[tuple[int, int, str]], *, instance: int, what: str, url: str) -> dict[int, str]:

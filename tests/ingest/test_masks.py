@@ -161,6 +161,27 @@ def test_read_masks__reads_back_what_export_wrote(tmp_path: Path, threads: Clien
     np.testing.assert_array_equal(spine_of(read_masks(tmp_path / "drawn", slabs), 1000002)[:44], box())
 
 
+def test_read_masks__says_which_files_it_leaves_out(
+    tmp_path: Path, slabs: xr.DataTree, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whose mask has another name, or is of another visit, would be told that nobody drew one."""
+    write_nifti(tmp_path / SPINE, box(), affine(2))
+    write_nifti(tmp_path / SPINE.replace("_spine", "_slab_2_fat"), box(), affine(2))  # an image, and no mask
+    read_masks(tmp_path, slabs)
+    assert not caplog.messages
+    write_nifti(tmp_path / SPINE.replace("_2_0_", "_3_0_"), box(), affine(2))
+    write_nifti(tmp_path / "1000001_spine.nii.gz", box(), affine(2))
+    (tmp_path / "1000003_20201_2_0_spine.nrrd").touch()
+    read_masks(tmp_path, slabs)
+    misnamed, others = caplog.messages
+    assert misnamed.startswith("2 files below ")
+    assert misnamed.endswith(
+        "are left out, their names are not those of EID_20201_2_0_REGION.nii.gz files "
+        "(1000001_spine.nii.gz, 1000003_20201_2_0_spine.nrrd)"
+    )
+    assert others.endswith("are left out, they are of other instances than 2 (1000002_20201_3_0_spine.nii.gz)")
+
+
 @pytest.mark.parametrize(
     ("moved", "message"),
     [
@@ -245,6 +266,9 @@ def test_read_masks__says_that_there_is_none(tmp_path: Path, slabs: xr.DataTree)
         read_masks(tmp_path / "nowhere", slabs)
     write_nifti(tmp_path / "1000002_20201_3_0_spine.nii", box(), affine(2))
     with pytest.raises(SourceError, match=r"REGION among spine, .*; found none \(1 of other instances\)"):
+        read_masks(tmp_path, slabs)
+    (tmp_path / "spine.nrrd").touch()
+    with pytest.raises(SourceError, match=r"\(1 of other instances; 1 files with other names: spine.nrrd\)"):
         read_masks(tmp_path, slabs)
     with pytest.raises(SchemaError, match="affine"):
         read_masks(tmp_path, xr.DataTree(slabs.to_dataset()))
