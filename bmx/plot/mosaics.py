@@ -35,6 +35,7 @@ class Level:
 
     heading: str
     slab: str
+    """Where it is looked for; a region that was drawn in another slab is shown there."""
     region: str | None = None
     """In the middle of its mask; where that is empty, or without a region ..."""
     height: float = 0.5
@@ -152,7 +153,7 @@ def _fullest(drawn: Sequence[tuple[str, Mask, Station]], world_axis: int, otherw
 
 def _slice(level: Level, stations: Sequence[Station], white: float) -> _Slice:
     """Where a level lies in this participant; somewhere in the middle if its slab is absent."""
-    station = next((one for one in stations if one.name == level.slab), None)
+    station = _station_of(level, stations)
     if station is None:
         return _Slice(level, Sheet(2, 0.0, across=(-150, 150), up=(-100, 100)), None)
     mask = station.masks.get(level.region or "")
@@ -166,6 +167,14 @@ def _slice(level: Level, stations: Sequence[Station], white: float) -> _Slice:
         z = station.heights[np.argmin(np.abs(station.heights - low - level.height * (high - low)))]
     x, y, _ = body_box([station], white, z=float(z))
     return _Slice(level, Sheet(2, float(z), across=x, up=y), station)
+
+
+def _station_of(level: Level, stations: Sequence[Station]) -> Station | None:
+    """The slab with most of the region: what left its own slab is drawn in the one beside it. Else the level's own."""
+    region = level.region or ""
+    voxels = {one.name: int(one.masks[region].sum()) for one in stations if region in one.masks}
+    name = max(voxels, key=lambda slab: (voxels[slab], slab == level.slab)) if any(voxels.values()) else level.slab
+    return next((one for one in stations if one.name == name), None)
 
 
 def _draw_whole(

@@ -110,6 +110,22 @@ def test_mosaic__outlines_the_masks_where_they_are() -> None:
     assert (points[:, 1].min(), points[:, 1].max()) == pytest.approx((-6, 6), abs=0.6)
 
 
+@pytest.mark.parametrize("absent", [False, True])
+def test_mosaic__shows_a_region_in_the_slab_where_it_was_drawn(absent: bool) -> None:
+    """A hip that left its slab was found in the one below; its own slab would show it as if it were empty."""
+    slabs, masks = whole_body()
+    own, below = (masks[name].to_dataset(inherit=False) for name in ("slab_4", "slab_5"))
+    moved = own.sel(region=["total_hip"])
+    own["mask"][0, 1] = 0
+    masks["slab_4"] = xr.DataTree(own)
+    masks["slab_5"] = xr.DataTree(xr.concat([below, moved], "region"))
+    figure = mosaic(without(slabs, 4, row=0) if absent else slabs, masks)
+    place = [level.region for level in LEVELS].index("total_hip")
+    panel = figure.axes[2 * len(CONTRASTS) + place * len(CONTRASTS)]
+    assert panel.images[0].get_array().max() == pytest.approx(500)  # fat of slab 5
+    assert any(isinstance(found, QuadContourSet) for found in panel.collections)
+
+
 def test_mosaic__shows_the_patients_left_on_the_right_and_the_head_above() -> None:
     figure = mosaic(*whole_body())
     coronal, sagittal = wholes(figure)[:2]
