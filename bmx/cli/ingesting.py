@@ -10,6 +10,7 @@ import typer
 from bmx.cli.app import Workers, app, contrast_names, numbers
 
 if TYPE_CHECKING:
+    from bmx.cohort.forecast import Cluster
     from bmx.ingest.conversion import ConvertReport
 
 Source = Annotated[
@@ -67,6 +68,7 @@ def plan(
     """
     from bmx.ingest.planning import plan as verb
 
+    wanted = _clusters(cluster or [], models)
     forecast = verb(
         source,
         store,
@@ -79,15 +81,9 @@ def plan(
         physics=physics,
     )
     typer.echo(str(forecast))
-    if cluster:
-        from bmx.cohort.forecast import Cluster, forecast_cohort, try_run
+    if wanted and models is not None:
+        from bmx.cohort.forecast import forecast_cohort, try_run
 
-        if models is None:
-            raise typer.BadParameter("--cluster needs --models, which a run will use")
-        try:
-            wanted = [Cluster.parse(one) for one in cluster]
-        except ValueError as exc:
-            raise typer.BadParameter(str(exc)) from exc
         rate = try_run(trial or store, models, allow_simulated=allow_simulated)
         count = participants or forecast.participants
         table = forecast_cohort(
@@ -151,6 +147,18 @@ def convert(
         retry=retry,
     )
     _show(report)
+
+
+def _clusters(words: list[str], models: str | None) -> list[Cluster]:
+    """What is asked with --cluster; refused before anything is measured."""
+    from bmx.cohort.forecast import Cluster
+
+    if words and models is None:
+        raise typer.BadParameter("--cluster needs --models, which a run will use")
+    try:
+        return [Cluster.parse(one) for one in words]
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
 
 def _show(report: ConvertReport) -> None:

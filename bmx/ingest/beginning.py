@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bmx.acquisition import CONTRASTS, SLABS, ContrastName
 from bmx.errors import StoreError
 from bmx.ingest.memory import BYTES_AT_REST, bytes_per_participant
-from bmx.ingest.options import ConvertOptions
+from bmx.ingest.options import FIRST_VISIT, ConvertOptions
 from bmx.partitions.cluster import worker_count
 from bmx.partitions.plan import Plan, choose_size
 from bmx.partitions.withdrawn import leave_out_withdrawn, refuse_pending
@@ -61,7 +61,9 @@ def plan_store(
     """
     work, place = WorkFolder.beside(absolute_place(store)), absolute_place(source)
     before = read_begun(work)
-    instance = asked.instance or (2 if before is None else ConvertOptions.from_plan(before).instance)
+    instance = asked.instance
+    if instance is None:
+        instance = FIRST_VISIT if before is None else ConvertOptions.from_plan(before).instance
     layout = find_layout(place)
     contrasts = tuple(asked.contrasts or ("fat", "water"))
     options = ConvertOptions(

@@ -113,8 +113,8 @@ def convert(
         If the store has another format version, other slabs or contrasts, can't be written, or mixes
         simulated and real exams.
     ValueError
-        If a slab, contrast or partition is unknown, `max_memory` is too small for one participant, or `retry` is
-        asked of single partitions.
+        If a slab, contrast, instance or partition is unknown, `max_memory` is too small for one participant, or
+        `retry` is asked of single partitions.
 
     An archive that is damaged, or gone since the folder was searched, doesn't stop the conversion: see `slab_status`
     and `slab_reason`. Nor does one that kills the process that reads it: its slabs are `unreadable`, for the reason

@@ -10,6 +10,9 @@ from bmx.errors import StoreError
 from bmx.partitions.plan import Plan
 from bmx.sources.find import Layout
 
+FIRST_VISIT = 2
+"""The first UK Biobank instance with imaging; at 0 and 1 nobody was."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
@@ -31,6 +34,10 @@ class ConvertOptions:
     """Whether each slab's four images are checked against each other, even those that aren't kept."""
 
     def __post_init__(self) -> None:
+        if self.instance < FIRST_VISIT:
+            raise ValueError(
+                f"instance {self.instance} has no images; expected an imaging visit, 2 for the first, 3 for the repeat"
+            )
         for given, known, what in ((self.slabs, SLABS, "slabs"), (self.contrasts, CONTRASTS, "contrasts")):
             if not given or len(set(given)) != len(given) or not set(given) <= set(known):
                 raise ValueError(f"expected {what} among {', '.join(map(str, known))}, each once; found {given}")

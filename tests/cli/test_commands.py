@@ -368,4 +368,22 @@ def test_plan__refuses_what_can_not_be_meant(bmx: Command, tmp_path: Path) -> No
     for words in ("5-3", "a", "1-"):
         assert "expected partitions such as 0-31" in bmx("convert", dixon, store, "--partitions", words).error
     assert "exclude each other" in bmx("convert", dixon, store, "--plan", "--finalise").error
+    assert "instance 0 has no images; expected an imaging visit" in bmx("convert", dixon, store, "--instance", 0).error
     assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--cluster", 64), "--cluster needs --models"),
+        (("--models", "models", "--cluster", "many"), "many"),
+    ],
+)
+def test_plan__refuses_a_cluster_before_it_measures(
+    bmx: Command, tmp_path: Path, words: tuple[object, ...], message: str
+) -> None:
+    """Nobody should wait for three exams to read that a word is missing."""
+    make_exam(tmp_path / "dixon", 1)
+    said = bmx("plan", tmp_path / "dixon", tmp_path / "slabs.zarr", "--slabs", 2, *words)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.error
