@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import PurePath
 
 
 class BmxError(Exception):
@@ -35,6 +36,18 @@ class PhenotypeError(BmxError):
 
 class AnalysisError(BmxError):
     """A statistical analysis was asked for that cannot be done or would mislead."""
+
+
+def name_of(found: object) -> str:
+    """What was found in place of something else, without its contents: a table may hold participants.
+
+    Examples
+    --------
+    >>> name_of("results.zarr"), name_of([1000001, 1000002])
+    ("'results.zarr', a str", 'a list')
+    """
+    kind = f"a {type(found).__name__}"
+    return f"{str(found)!r}, {kind}" if isinstance(found, (str, PurePath)) else kind
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

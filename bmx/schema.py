@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
-from bmx.errors import SchemaError
+from bmx.errors import SchemaError, name_of
 from bmx.regions import REGIONS
 from bmx.variables import VARIABLES, Variable
 
@@ -44,7 +44,7 @@ def validate(data: Data, *names: str) -> Data:
     """
     if not isinstance(data, (xr.Dataset, xr.DataTree)):
         raise SchemaError(
-            f"expected a Dataset or DataTree, found {data!r:.80}, a {type(data).__name__}; open results with "
+            f"expected a Dataset or DataTree, found {name_of(data)}; open results with "
             "bmx.open_results, a store with bmx.open_store, masks with bmx.open_masks"
         )
     problems: list[str] = []

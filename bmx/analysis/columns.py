@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from bmx.analysis.where import chosen_rows
-from bmx.errors import AnalysisError
+from bmx.errors import AnalysisError, name_of
 from bmx.phenotypes.fields import load_fields
 from bmx.regions import ALL_REGIONS
 from bmx.variables import QC_OUTCOME, VARIABLES
@@ -80,6 +80,11 @@ def take_columns(
     AnalysisError
         A name or region is unknown, a participant is there twice, QC was asked for and never made.
     """
+    if not isinstance(data, (xr.Dataset, pd.DataFrame)):
+        raise AnalysisError(
+            f"expected a Dataset or DataFrame, found {name_of(data)}; first the data, as bmx.join gives them, then "
+            "what is asked of them: regress(cohort, 'bmd_spine ~ bmff_spine')"
+        )
     if isinstance(data, pd.DataFrame):
         places = _places_of_table(data, names, region)
         table, outcomes = _from_table(data, places)

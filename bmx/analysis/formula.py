@@ -20,7 +20,7 @@ from formulaic.errors import DataMismatchWarning, FormulaicError
 from formulaic.formula import SimpleFormula
 from formulaic.model_spec import ModelSpec
 
-from bmx.errors import AnalysisError
+from bmx.errors import AnalysisError, name_of
 
 _FUNCTIONS = (
     "C", "I", "bs", "cc", "center", "cr", "cs", "exp", "exp10", "exp2", "log", "log10", "log2", "poly", "scale",
@@ -84,6 +84,11 @@ def read_formula(text: str) -> ModelFormula:
     >>> "assessment_centre" in model.quantities
     False
     """
+    if not isinstance(text, str):
+        raise AnalysisError(
+            f"expected a formula, found {name_of(text)}; first the data, then the formula as text: "
+            "regress(cohort, 'bmd_spine ~ bmff_spine')"
+        )
     text = " ".join(text.split())
     _refuse_habits(text)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -11,7 +12,7 @@ import xarray as xr
 
 from bmx.analysis.result import Regression
 from bmx.analysis.text_table import TextTable
-from bmx.errors import AnalysisError
+from bmx.errors import AnalysisError, did_you_mean
 from bmx.regions import get_region
 from bmx.variables import MEASUREMENT_STATUS, QC_CAUSE, QC_OUTCOME, SLAB_STATUS
 
@@ -68,7 +69,7 @@ def flow(
     *,
     region: str,
     slabs: xr.DataTree | None = None,
-    having: str | None = None,
+    having: str | Sequence[str] | None = None,
     fit: Regression | None = None,
 ) -> Flow:
     """Count participants of one region from the archives to the model. Computes small variables alone.
@@ -79,7 +80,7 @@ def flow(
         From `bmx.run`, `bmx.qc.flag` or `bmx.join`; each adds its steps.
     region : whose values
     slabs : tree from `bmx.open_store`, for the step from archives to slabs; matched by EID
-    having : a variable of the joined data that participants must have, as `bmd_spine`
+    having : variables of the joined data that participants must have, as `bmd_spine`, each a step
     fit : a Regression whose sample is the last step
 
     Returns
@@ -105,12 +106,13 @@ def flow(
         causes = {value: name.replace("_", " ") for name, value in QC_CAUSE.items()}
         told = pd.Series(one["qc_cause"].to_numpy(), eids).map(causes) if "qc_cause" in one else ""
         steps.keep("passed quality control", pd.Series(good, eids), told)
-    if having is not None:
-        if having not in results:
-            raise AnalysisError(
-                f"the data have no {having!r}; join the phenotypes first: bmx.join(results, phenotypes)"
-            )
-        steps.keep(f"with {having}", pd.Series(pd.notna(results[having].to_numpy()), eids), f"no {having}")
+    for name in [having] if isinstance(having, str) else having or ():
+        known = [str(key) for key, one in results.variables.items() if one.dims == ("participant",)]
+        if name not in known:
+            joined = "join_participants" in results.attrs
+            hint = did_you_mean(name, known) if joined else "join the phenotypes first: bmx.join(results, phenotypes)"
+            raise AnalysisError(f"the data have no {name!r} by participant; {hint}")
+        steps.keep(f"with {name}", pd.Series(pd.notna(results[name].to_numpy()), eids), f"no {name}")
     if fit is not None:
         _keep_fitted(steps, fit, eids)
     return Flow(region, pd.DataFrame(steps.rows))

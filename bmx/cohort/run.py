@@ -40,7 +40,7 @@ def run(
     results: str | Path,
     *,
     models: str | Path | Models,
-    regions: Sequence[str] | None = None,
+    regions: str | Sequence[str] | None = None,
     side: Sides = "left",
     recipe: str | Recipe = DEFAULT_RECIPE,
     neighbours: bool = True,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from bmx.acquisition import CONTRASTS, SLABS, ContrastName
 from bmx.errors import StoreError
@@ -37,6 +37,22 @@ class Asked:
     contrasts: Sequence[ContrastName] | None = None
     instance: int | None = None
     physics: bool | None = None
+
+    @classmethod
+    def of(
+        cls,
+        slabs: int | Sequence[int] | None,
+        contrasts: ContrastName | Sequence[ContrastName] | None,
+        instance: int | None,
+        physics: bool | None,
+    ) -> Self:
+        """What a caller says, who may mean a list of one."""
+        return cls(
+            [slabs] if isinstance(slabs, int) else slabs,
+            [contrasts] if isinstance(contrasts, str) else contrasts,
+            instance,
+            physics,
+        )
 
     def differs_from(self, before: ConvertOptions) -> list[str]:
         """What a store that was begun already can't give."""

@@ -63,8 +63,8 @@ def convert(
     source: str | Path,
     store: str | Path,
     *,
-    slabs: Sequence[int] | None = None,
-    contrasts: Sequence[ContrastName] | None = None,
+    slabs: int | Sequence[int] | None = None,
+    contrasts: ContrastName | Sequence[ContrastName] | None = None,
     instance: int | None = None,
     client: Client | None = None,
     workers: int | None = None,
@@ -120,7 +120,7 @@ def convert(
     and `slab_reason`. Nor does one that kills the process that reads it: its slabs are `unreadable`, for the reason
     `worker died`.
     """
-    asked = Asked(slabs, contrasts, instance, physics)
+    asked = Asked.of(slabs, contrasts, instance, physics)
     if partitions is not None:
         if retry:
             raise ValueError("retry looks for archives of all partitions; call convert without partitions")

@@ -41,8 +41,8 @@ def plan(
     source: str | Path,
     store: str | Path,
     *,
-    slabs: Sequence[int] | None = None,
-    contrasts: Sequence[ContrastName] | None = None,
+    slabs: int | Sequence[int] | None = None,
+    contrasts: ContrastName | Sequence[ContrastName] | None = None,
     instance: int | None = None,
     physics: bool | None = None,
     client: Client | None = None,
@@ -65,7 +65,7 @@ def plan(
     SourceError, StoreError, ValueError
         As `bmx.convert`; without `write` nothing is left on disk.
     """
-    asked = Asked(slabs, contrasts, instance, physics)
+    asked = Asked.of(slabs, contrasts, instance, physics)
     work, planned, _ = plan_store(source, store, asked, client=client, workers=workers, max_memory=max_memory)
     if write and not work.is_finished(planned):
         lay_out(work, planned)

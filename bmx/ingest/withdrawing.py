@@ -13,6 +13,7 @@ from bmx.partitions.withdrawn import (
     LIST,
     PENDING,
     Withdrawal,
+    read_eids,
     read_pending,
     read_withdrawn,
     write_pending,
@@ -54,10 +55,10 @@ class WithdrawReport:
 
 def withdraw(
     store: str | Path,
-    eids: Iterable[int],
+    eids: int | str | Path | Iterable[int],
     *,
-    results: Sequence[str | Path] = (),
-    folders: Sequence[str | Path] = (),
+    results: str | Path | Sequence[str | Path] = (),
+    folders: str | Path | Sequence[str | Path] = (),
 ) -> WithdrawReport:
     """Erase participants for good: images, masks, results, series, records, logs and pictures.
 
@@ -70,7 +71,7 @@ def withdraw(
     Parameters
     ----------
     store : from `bmx.convert`, finished
-    eids : whom to erase; none to finish a call that was killed
+    eids : whom to erase, or the list that UK Biobank sends, a file of one a line; none to finish a call that was killed
     results : every results store that was made from it; its masks and its work folder are cleared, too, and
         pictures and exported images beside it whose names hold one of the EIDs are removed
     folders : of pictures, logs and tables, with all subfolders; pictures whose names name nobody are removed, since
@@ -81,11 +82,15 @@ def withdraw(
     StoreError
         If the store or a results store isn't there, or `convert` or `run` hasn't finished it.
     ValueError
-        If nobody is named, and no earlier call is to be finished, or a number is no EID.
+        If nobody is named, and no earlier call is to be finished; a number is no EID; or the list isn't there, or
+        holds anything else.
     """
     url = absolute_place(store)
     work = WorkFolder.beside(url)
-    asked = sorted(set(map(int, eids)))
+    results, folders = ([one] if isinstance(one, (str, Path)) else list(one) for one in (results, folders))
+    if isinstance(eids, (str, Path)):
+        eids = read_eids(eids)
+    asked = sorted(set(map(int, eids if isinstance(eids, Iterable) else [eids])))
     if wrong := [eid for eid in asked if eid <= 0]:
         raise ValueError(f"expected EIDs, which are positive numbers, found {wrong[0]}")
     before = read_pending(work)

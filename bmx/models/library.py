@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bmx.errors import ModelError
@@ -16,7 +16,9 @@ SHIPPED = {name: Path(__file__).parent / name for name in ("simulated", "simulat
 `models="simulated_fat"` sees fat alone, as the paper does."""
 
 
-def load_models(models: str | Path | Models, *, regions: tuple[str, ...] = tuple(REGIONS)) -> dict[str, RegionModel]:
+def load_models(
+    models: str | Path | Models, *, regions: str | Sequence[str] = tuple(REGIONS)
+) -> dict[str, RegionModel]:
     """Find one model for each region; reads cards only.
 
     Parameters
@@ -36,7 +38,7 @@ def load_models(models: str | Path | Models, *, regions: tuple[str, ...] = tuple
     >>> sorted(load_models("simulated", regions=("spine",)))
     ['spine']
     """
-    wanted = [get_site(name).name for name in regions]
+    wanted = [get_site(name).name for name in ([regions] if isinstance(regions, str) else regions)]
     if isinstance(models, Mapping):
         found: dict[str, RegionModel] = dict(models)
         where = "the models given"

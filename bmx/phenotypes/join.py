@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bmx.errors import PhenotypeError
+from bmx.errors import PhenotypeError, name_of
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ def join(results: xr.Dataset, phenotypes: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     PhenotypeError
-        A side has no `participant` coordinate or an EID twice, both have a variable of the same name, or no
-        participant is on both sides.
+        A side is no Dataset, has no `participant` coordinate or an EID twice, both have a variable of the same name,
+        or no participant is on both sides.
 
     Examples
     --------
@@ -113,6 +113,11 @@ def unmatched(results: xr.Dataset, phenotypes: xr.Dataset) -> Unmatched:
 
 
 def _eids(data: xr.Dataset, side: str) -> pd.Index[int]:
+    if not isinstance(data, xr.Dataset):
+        raise PhenotypeError(
+            f"{side} are no Dataset, but {name_of(data)}; open results with bmx.open_results, read phenotypes with "
+            "bmx.read_phenotypes, then bmx.join(results, phenotypes)"
+        )
     if "participant" not in data.indexes:
         raise PhenotypeError(
             f"{side} has no coordinate 'participant' with EIDs; found dims {', '.join(map(str, data.sizes)) or 'none'}"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bmx.errors import PhenotypeError
+from bmx.errors import PhenotypeError, name_of
 from bmx.partitions.withdrawn import read_eids
 from bmx.phenotypes.convert import to_days, to_labels, to_lists, to_numbers
 from bmx.phenotypes.fields import Field, Spelling, field_columns, load_fields, read_spelling
@@ -46,7 +46,7 @@ def read_phenotypes(
     path: str | Path,
     *,
     instance: int | Sequence[int] = 2,
-    fields: Iterable[str | int] | None = None,
+    fields: str | int | Iterable[str | int] | None = None,
     own_fields: str | Path | None = None,
     withdrawn: str | Path | Iterable[int] = (),
 ) -> xr.Dataset:
@@ -96,6 +96,11 @@ def read_phenotypes(
     >>> phenotypes["vat_mass"].values.tolist(), phenotypes["vat_mass"].attrs["units"]
     ([0.85, 1.2], 'kg')
     """
+    if not isinstance(path, (str, Path)):
+        raise PhenotypeError(
+            f"expected the path of a table of phenotypes, found {name_of(path)}; give that of a csv, tsv or "
+            "Parquet file with UK Biobank's columns"
+        )
     known = load_fields(own_fields)
     wanted = _get_fields(fields, known)
     instances = (instance,) if isinstance(instance, int) else tuple(instance)
@@ -133,12 +138,12 @@ def read_phenotypes(
     return _without(found, withdrawn)
 
 
-def _get_fields(names: Iterable[str | int] | None, known: dict[str, Field]) -> list[Field]:
+def _get_fields(names: str | int | Iterable[str | int] | None, known: dict[str, Field]) -> list[Field]:
     if names is None:
         return list(known.values())
     numbers = {field.id: field.name for field in known.values()}
     wanted = []
-    for name in [names] if isinstance(names, str) else names:
+    for name in [names] if isinstance(names, (str, int)) else names:
         text = str(name)
         called = numbers.get(int(text), text) if text.isdecimal() else text
         if called not in known:

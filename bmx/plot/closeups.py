@@ -29,10 +29,10 @@ _TILE, _TEXT, _BAR, _HEAD, _FOOT = 2.5, 2.1, 0.85, 0.75, 0.35
 def overlay(
     store: Place | xr.DataTree,
     results: Place | xr.Dataset,
-    eid: int,
+    eid: int | str,
     *,
     masks: Place | xr.DataTree | None = None,
-    regions: Sequence[str] | None = None,
+    regions: str | Sequence[str] | None = None,
 ) -> Figure:
     """Draw the masks of one participant over each contrast and the fat fraction. Reads this participant alone.
 
@@ -55,7 +55,8 @@ def overlay(
     """
     opened = open_places(store, results, masks)
     known = [str(name) for name in opened.results.indexes["region"]]
-    shown = list(regions or known)
+    shown = [regions] if isinstance(regions, str) else list(regions or known)
+    eid = int(eid)
     if eid not in opened.results.indexes["participant"]:
         raise KeyError(f"participant {eid} is not among the {opened.results.sizes['participant']} of the results")
     if missing := [name for name in shown if name not in known]:

@@ -31,7 +31,7 @@ def beside(
     truth: xr.DataTree,
     *,
     real: Mapping[str, Mapping[ContrastName, str | Path]],
-    eid: int | None = None,
+    eid: int | str | None = None,
 ) -> Figure:
     """Real images beside those of one simulated participant at the same height. Reads this participant, nobody else.
 

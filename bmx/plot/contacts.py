@@ -26,7 +26,7 @@ def contact_sheet(
     by: str = "confidence",
     largest: bool = False,
     n: int = 24,
-    regions: Sequence[str] | None = None,
+    regions: str | Sequence[str] | None = None,
     masks: Place | xr.DataTree | None = None,
 ) -> Figure:
     """Draw the cases with the lowest values of a metric, on fat + water. Reads the images of these alone.
@@ -56,7 +56,9 @@ def contact_sheet(
     ]
     if by not in numbers:
         raise ValueError(f"no number by participant and region is called {by!r}; {did_you_mean(by, numbers)}")
-    metric = opened.results[by] if regions is None else opened.results[by].sel(region=list(regions))
+    metric = opened.results[by]
+    if regions is not None:
+        metric = metric.sel(region=[regions] if isinstance(regions, str) else list(regions))
     ranked = _ranked(metric.where(opened.results["measured_slab"] > 0), largest=largest)[:n]
 
     rows = max(1, math.ceil(len(ranked) / _COLUMNS))

@@ -62,7 +62,7 @@ class _Slice:
     """None if the slab is absent."""
 
 
-def mosaic(slabs: xr.DataTree, masks: xr.DataTree, eid: int | None = None) -> Figure:
+def mosaic(slabs: xr.DataTree, masks: xr.DataTree, eid: int | str | None = None) -> Figure:
     """All four contrasts of one participant with the outlines of the masks. Reads this participant, nobody else.
 
     Above, for each contrast, a coronal and a sagittal cut through all slabs, which are placed by their affines and

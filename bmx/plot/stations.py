@@ -57,7 +57,7 @@ class Station:
         return float(z.min()) - half, float(z.max()) + half
 
 
-def choose_eid(data: xr.DataTree, eid: int | None, *, what: str) -> int:
+def choose_eid(data: xr.DataTree, eid: int | str | None, *, what: str) -> int:
     """Give `eid` back if the tree has it, the first participant for None.
 
     Raises
@@ -68,10 +68,9 @@ def choose_eid(data: xr.DataTree, eid: int | None, *, what: str) -> int:
     eids = data["participant"].to_numpy()
     if eid is None and len(eids):
         return int(eids[0])
-    if eid not in eids:
+    if eid is None or int(eid) not in eids:
         raise KeyError(f"participant {eid} is not in the {what}; choose one of their {len(eids)} EIDs")
-    assert eid is not None
-    return eid
+    return int(eid)
 
 
 def read_stations(

@@ -32,7 +32,10 @@ _MOST, _FEW_EXPECTED, _TABLES = 30, 5.0, 9_999
 
 
 def missingness(
-    results: xr.Dataset, phenotypes: xr.Dataset | None = None, *, by: Sequence[str] = ("sex", "bmi_group", "centre")
+    results: xr.Dataset,
+    phenotypes: xr.Dataset | None = None,
+    *,
+    by: str | Sequence[str] = ("sex", "bmi_group", "centre"),
 ) -> pd.DataFrame:
     """Share of participants without a usable value, by group, with a test of whether it differs. Computes.
 
@@ -43,7 +46,7 @@ def missingness(
         mask there that somebody would have to draw.
     phenotypes : Dataset, optional
         From `bmx.read_phenotypes`; participants who aren't in it are of group "unknown".
-    by : names
+    by : name or names
         `sex`, `bmi_group` (below 18.5, 25, 30 kg m⁻², and above), `age_group`, `centre`, or any variable by
         participant with at most 30 different values.
 
@@ -62,6 +65,7 @@ def missingness(
         If the results haven't been judged, or a grouping isn't there or has too many values.
     """
     validate(flagged(results), "qc_outcome", "qc_cause")
+    names = [by] if isinstance(by, str) else list(by)
     stays = ~(results["qc_cause"] == QC_CAUSE["withdrawn"]).any("region").compute()
     values = (~passed(results)).transpose("participant", "region").to_numpy()[stays.to_numpy()]
     # Of whom nobody drew a mask, nothing is missing: they are of another study.
@@ -74,7 +78,7 @@ def missingness(
         index=results.indexes["participant"][stays.to_numpy()],
         columns=[ANY, *regions],
     )
-    groups = {name: _group(results, phenotypes, name).loc[lost.index] for name in by}
+    groups = {name: _group(results, phenotypes, name).loc[lost.index] for name in names}
     rows = dict(zip((ANY, *regions), [asked.any(axis=1), *asked.T], strict=True))
     tables = [
         _one(lost.loc[rows[region], region], group[rows[region]], region)

@@ -16,7 +16,7 @@ Sides = Literal["left", "right", "both"]
 """Of the femora that are drawn."""
 
 
-def choose_regions(slabs: xr.DataTree, asked: Sequence[str] | None, side: Sides = "left") -> list[str]:
+def choose_regions(slabs: xr.DataTree, asked: str | Sequence[str] | None, side: Sides = "left") -> list[str]:
     """Names of the regions asked for, by default all whose slab is in the tree, in their fixed order.
 
     `side` says which femora the name of a femoral region means; `femoral_head_right` always means the right one.
@@ -28,6 +28,7 @@ def choose_regions(slabs: xr.DataTree, asked: Sequence[str] | None, side: Sides 
     ValueError
         If a region or side is unknown.
     """
+    asked = [asked] if isinstance(asked, str) else asked
     numbers = sorted(slab_number(name) for name in slabs.children if name.startswith("slab_"))
     wanted = {meant for name in (REGIONS if asked is None else asked) for meant in _on_sides(name, side)}
     if asked is not None and (absent := [get_region(name) for name in asked if get_region(name).slab not in numbers]):

@@ -24,7 +24,7 @@ def segment(
     slabs: xr.DataTree,
     *,
     models: str | Path | Models,
-    regions: Sequence[str] | None = None,
+    regions: str | Sequence[str] | None = None,
     side: Sides = "left",
     neighbours: bool = True,
     swaps: bool = True,

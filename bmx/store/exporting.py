@@ -32,7 +32,7 @@ _SCANNER = 1
 """NIfTI's code of coordinates of the scanner."""
 
 
-def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path | None = None) -> list[str]:
+def export(store: str | Path, eid: int | str, folder: str | Path, *, masks: str | Path | None = None) -> list[str]:
     """Write one NIfTI file per slab and contrast, `EID_20201_I_0_slab_N_CONTRAST.nii.gz`.
 
     The native slices alone, voxels and RAS+ millimetres exactly as stored: x towards Left, y towards Posterior,
@@ -55,6 +55,7 @@ def export(store: str | Path, eid: int, folder: str | Path, *, masks: str | Path
     StoreError
         If the participant isn't in the store or in the masks, or has no slab at all.
     """
+    eid = int(eid)
     slabs = _participant(open_store(store), eid, store)
     drawn = None if masks is None else _participant(open_masks(masks), eid, masks)
     stem = f"{eid}_{slabs.attrs['ukb_field']}_{slabs.attrs['ukb_instance']}_0"

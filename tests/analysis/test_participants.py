@@ -114,5 +114,15 @@ def test_flow__prints_and_draws(cohort: xr.Dataset) -> None:
 def test_flow__refuses_what_is_not_there(cohort: xr.Dataset) -> None:
     with pytest.raises(AnalysisError, match="no region 'hip'; found spine"):
         flow(cohort, region="hip")
-    with pytest.raises(AnalysisError, match="no 'bmd_hip'; join the phenotypes first"):
+    with pytest.raises(AnalysisError, match="no 'bmd_hip' by participant; join the phenotypes first"):
         flow(cohort, region="spine", having="bmd_hip")
+    with pytest.raises(AnalysisError, match=r"no 'bmd_spin' by participant; .*did you mean bmd_spine"):
+        flow(cohort.assign_attrs(join_participants=20), region="spine", having="bmd_spin")
+
+
+def test_flow__takes_several_variables_that_participants_must_have(cohort: xr.Dataset) -> None:
+    """Each is a step of its own, in the order in which they are named."""
+    age = xr.DataArray(np.where(np.arange(N) < 11, np.nan, 60.0), dims="participant")
+    found = flow(cohort.assign(age=age), region="spine", having=["bmd_spine", "age"]).steps
+    assert found["step"].tolist()[-2:] == ["with bmd_spine", "with age"]
+    assert found["n"].tolist()[-2:] == [10, 9]

@@ -39,6 +39,14 @@ def test_overlay__has_a_row_a_region_and_a_column_a_contrast(run: tuple) -> None
     assert len(two.axes) == 2 * (len(contrasts) + 1) + 1
 
 
+def test_overlay__takes_an_eid_as_text_and_one_region(run: tuple) -> None:
+    """As they are copied from a table; the letters of a name are no regions."""
+    slabs, results, masks = run
+    figure = overlay(slabs, results, str(EID), masks=masks, regions="spine")
+    assert any(str(EID) in text.get_text() for text in figure.texts)
+    assert len(figure.axes) == len(overlay(slabs, results, EID, masks=masks, regions=["spine"]).axes)
+
+
 def test_overlay__writes_value_and_outcome(run: tuple) -> None:
     said = words(run)
     for value in run[1]["bmff"].sel(participant=EID).to_numpy():
