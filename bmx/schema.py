@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -98,6 +99,17 @@ def conform(dataset: xr.Dataset) -> xr.Dataset:
             changed[name] = variable
     coords = {name: variable for name, variable in changed.items() if name in dataset.coords}
     return dataset.assign_coords(coords).assign({name: changed[name] for name in changed if name not in coords})
+
+
+def plain_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of results as NetCDF can hold them, too: truth values as 0 and 1.
+
+    Examples
+    --------
+    >>> plain_attrs({"simulated": True, "recipe": "paper"})
+    {'simulated': 1, 'recipe': 'paper'}
+    """
+    return {name: int(value) if isinstance(value, (bool, np.bool_)) else value for name, value in attrs.items()}
 
 
 def _has_region(child: str) -> bool:

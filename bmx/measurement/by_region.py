@@ -18,7 +18,7 @@ from bmx.measurement.one_slab import choose_slab
 from bmx.measurement.own_slab import add_own_slab
 from bmx.measurement.swaps import exchange_back
 from bmx.regions import Region, get_region
-from bmx.schema import conform, validate
+from bmx.schema import conform, plain_attrs, validate
 from bmx.types import Affine, IntVolume
 from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SWAP, VARIABLES, variables_of
 
@@ -94,7 +94,7 @@ def measure(
     results["participant"].attrs = VARIABLES["participant"].attrs
     told = {**masks.attrs, **slabs.attrs}
     origin = {key: told[key] for key in ORIGIN if key in told}
-    return results.assign_attrs(origin, **chosen.attrs, correction=describe_correction(correct))
+    return results.assign_attrs(plain_attrs({**origin, **chosen.attrs, "correction": describe_correction(correct)}))
 
 
 def _measure_slab(

@@ -19,7 +19,7 @@ from bmx.measurement.checks import GRID, check_fit
 from bmx.measurement.judging import MEASURABLE, TEXT
 from bmx.measurement.swaps import exchange_back
 from bmx.regions import REGIONS
-from bmx.schema import conform, validate
+from bmx.schema import conform, plain_attrs, validate
 from bmx.types import Affine, IntVolume, Mask
 from bmx.variables import VARIABLES, variables_of
 
@@ -87,7 +87,8 @@ def measure_vertebrae(
     results["participant"].attrs = VARIABLES["participant"].attrs
     told = {**masks.attrs, **slabs.attrs}
     origin = {key: told[key] for key in ORIGIN if key in told}
-    return results.reset_coords(drop=True).assign_attrs(origin, **chosen.attrs, correction=describe_correction(correct))
+    attrs = plain_attrs({**origin, **chosen.attrs, "correction": describe_correction(correct)})
+    return results.reset_coords(drop=True).assign_attrs(attrs)
 
 
 def _numbers(

@@ -11,7 +11,7 @@ from bmx.quality.evidence import gather
 from bmx.quality.limits import Limits, base_region
 from bmx.quality.reasons import write_reasons
 from bmx.quality.reference import By, Reference, find_reference, for_participants
-from bmx.schema import conform, validate
+from bmx.schema import conform, plain_attrs, validate
 from bmx.variables import MEASUREMENT_STATUS, QC_FLAGS, QC_OUTCOME, RESULT_FLAGS, variables_of
 
 _CARRIED = ("touches_slab_edge", "swap_corrected", "swap_suspected", "adjacent_slab_used")
@@ -101,7 +101,7 @@ def flag(
     added = xr.Dataset(
         {"qc_outcome": outcome, "qc_flags": flags, "qc_cause": cause, "qc_reason": reason, **used.data_vars},
     ).assign_coords(qc_group=used["qc_group"])
-    said = {**limits.attrs, "qc_reference": used.attrs["qc_reference"], "qc_by": by or "nothing"}
+    said = plain_attrs({**limits.attrs, "qc_reference": used.attrs["qc_reference"], "qc_by": by or "nothing"})
     conformed = _in_chunks_of(results, conform(added))
     return results.assign_coords(qc_group=conformed["qc_group"]).assign(conformed.data_vars).assign_attrs(said)
 

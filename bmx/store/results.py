@@ -14,7 +14,7 @@ from bmx.acquisition import SLABS
 from bmx.errors import StoreError
 from bmx.partitions.work import writing_to
 from bmx.regions import get_region
-from bmx.schema import validate
+from bmx.schema import plain_attrs, validate
 from bmx.store.layout import (
     COLUMN_CHUNK,
     check_format,
@@ -92,7 +92,7 @@ def write_results(
     attrs: dict[str, Any],
 ) -> None:
     """Write the results store from the records of all partitions; its consolidated metadata are the commit."""
-    named = {"bmx_format": RESULTS_FORMAT, "bmx_format_version": VERSION, **attrs}
+    named = plain_attrs({"bmx_format": RESULTS_FORMAT, "bmx_format_version": VERSION, **attrs})
     # Created with its name: killed in between, a nameless group would be taken for somebody else's.
     root = zarr.create_group(url, zarr_format=3, overwrite=True, attributes=named)
     create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))

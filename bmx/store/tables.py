@@ -14,7 +14,7 @@ import xarray as xr
 from bmx._optional import require
 from bmx.errors import StoreError, did_you_mean
 from bmx.partitions.work import absolute_place, writing_to
-from bmx.schema import validate
+from bmx.schema import plain_attrs, validate
 from bmx.store.withdrawal import is_tombstone
 from bmx.variables import VARIABLES, Variable
 
@@ -122,7 +122,7 @@ def _plain(results: xr.Dataset) -> xr.Dataset:
     changed = {name: one.astype(object) for name, one in results.variables.items() if one.dtype.kind in "TOU"}
     dataset = results.assign_coords({name: one for name, one in changed.items() if name in results.coords})
     plain = dataset.assign({name: one for name, one in changed.items() if name not in results.coords}).load()
-    plain.attrs = {name: int(one) if isinstance(one, bool) else one for name, one in plain.attrs.items()}
+    plain.attrs = plain_attrs(plain.attrs)
     for one in plain.variables.values():
         one.encoding = {}
     return plain

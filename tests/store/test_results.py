@@ -67,6 +67,15 @@ def test_write_results__is_readable_with_plain_xarray(tmp_path: Path) -> None:
     assert plain["bmff"].sel(region="total_hip").to_numpy().tolist() == [1.0, 1.0, 2.0]
 
 
+def test_write_results__gives_what_netcdf_can_hold(tmp_path: Path) -> None:
+    """Truth values among the attributes kept `to_netcdf` from writing results."""
+    path = write(tmp_path / "r.zarr")
+    opened = open_results(path)
+    assert opened.attrs["simulated"] == 1
+    opened.to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
+    assert xr.load_dataset(tmp_path / "r.nc", engine="h5netcdf").attrs["simulated"] == 1
+
+
 def test_write_results__replaces_an_earlier_table_whole(tmp_path: Path) -> None:
     """A cohort that has grown leaves nothing of the shorter one."""
     path = write(tmp_path / "r.zarr")

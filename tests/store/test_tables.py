@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import xarray as xr
 
 from bmx.errors import StoreError
+from bmx.measurement import measure
 from bmx.quality import flag
 from bmx.store.tables import save_table, to_table
 from bmx.store.withdrawal import tombstone
@@ -74,6 +76,16 @@ def test_save_table__keeps_dimensions_and_units_in_netcdf(judged: xr.Dataset, tm
     assert found["bmff"].attrs["units"] == "%"
     assert found["region"].to_numpy().tolist() == list(REGIONS)
     assert found["reason"].to_numpy().tolist() == judged["reason"].to_numpy().astype(object).tolist()
+
+
+def test_to_netcdf__writes_what_was_judged_as_xarray_does(toy_cohort: Callable, tmp_path: Path) -> None:
+    """NetCDF has no truth values; nobody should have to know that before saving a Dataset."""
+    slabs, masks = toy_cohort(participants=3)
+    results = flag(measure(slabs, masks=masks)).compute()
+    results.to_netcdf(tmp_path / "t.nc", engine="h5netcdf")
+    found = xr.load_dataset(tmp_path / "t.nc", engine="h5netcdf")
+    np.testing.assert_array_equal(found["bmff"], results["bmff"])
+    assert (found.attrs["simulated"], found.attrs["qc_body_position"]) == (1, 1)
 
 
 def test_save_table__refuses_a_name_that_says_no_format(judged: xr.Dataset, tmp_path: Path) -> None:
