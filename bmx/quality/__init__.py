@@ -16,7 +16,7 @@ from __future__ import annotations
 from bmx.quality.flagging import flag, passed
 from bmx.quality.limits import Limits
 from bmx.quality.missing import missingness
-from bmx.quality.reference import REFERENCE, reference_of
+from bmx.quality.reference import reference_of
 from bmx.quality.tables import counts, table3
 
-__all__ = ["REFERENCE", "Limits", "counts", "flag", "missingness", "passed", "reference_of", "table3"]
+__all__ = ["Limits", "counts", "flag", "missingness", "passed", "reference_of", "table3"]

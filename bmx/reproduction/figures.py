@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bmx import quality
 from bmx.analysis import Regression
 from bmx.analysis.group_figures import draw_violin
+from bmx.errors import AnalysisError
 from bmx.plot.style import FAINT, INK, REGION_COLOURS, title
 from bmx.reproduction.tables import BONE
 
@@ -18,8 +19,16 @@ _SEXES = {"Female": "#D55E00", "Male": "#0072B2"}
 
 
 def odds_by_height(numbers: pd.DataFrame) -> Figure:
-    """Fig. 4C: odds ratio of a failure per cm of height, with its interval."""
-    figure = Figure(figsize=(6.5, 0.9 + 0.34 * max(len(numbers), 1)), layout="constrained")
+    """Fig. 4C: odds ratio of a failure per cm of height, with its interval.
+
+    Raises
+    ------
+    AnalysisError
+        If nothing failed, or no model could be fitted.
+    """
+    if numbers.empty:
+        raise AnalysisError("no region has failures to draw; the table below says why")
+    figure = Figure(figsize=(6.5, 0.9 + 0.34 * len(numbers)), layout="constrained")
     axes = figure.add_subplot()
     for place, row in enumerate(numbers.to_dict("records")):
         colour = REGION_COLOURS[str(row["region"])]
@@ -64,6 +73,7 @@ def regions_and_sex(cohort: xr.Dataset, fit: Regression) -> Figure:
     axes.set_ylabel("BMFF, %")
     axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(
-        "Bars: adjusted mean and 95 % interval of the mixed model. BMFF is dual-echo.", fontsize=8, color=FAINT
-    )
+        "Bars with caps: adjusted mean and 95 % interval of the mixed model.\n"
+        "Without: quartiles, a circle at the median. BMFF is dual-echo.", fontsize=8, color=FAINT,
+    )  # fmt: skip
     return figure

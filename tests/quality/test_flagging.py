@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bmx.errors import SchemaError
 from bmx.measurement import measure
-from bmx.quality import REFERENCE, Limits, flag, passed
+from bmx.quality import Limits, flag, passed
+from bmx.quality.reference import REFERENCE
 from bmx.schema import validate
 from bmx.variables import MEASUREMENT_STATUS, QC_OUTCOME, variables_of
 from tests.quality.made import BMFF, cohort, edit, flags_of, outcome_of, results_of

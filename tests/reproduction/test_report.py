@@ -15,8 +15,9 @@ from bmx.phenotypes.read import read_phenotypes
 from bmx.quality import flag, passed
 from bmx.quality.tables import OUTPUTS
 from bmx.reproduction import reproduce
+from bmx.reproduction.figures import regions_and_sex
 from bmx.reproduction.models import MODELS, bone_density
-from bmx.reproduction.tables import between_regions, failure_by_height, volume_by_height
+from bmx.reproduction.tables import between_regions, failure_by_height, model_of_controls, volume_by_height
 from bmx.simulation.measured import simulate_results
 from bmx.variables import QC_CAUSE, QC_OUTCOME
 
@@ -86,6 +87,24 @@ def test_reproduce__of_a_small_cohort_says_what_cant_be_made(
     assert "can't be made of this cohort" in page
     assert "can't be made of this cohort" in caplog.text
     assert (tmp_path / "table_3.csv").exists()
+
+
+def test_reproduce__draws_no_figure_of_failures_where_nobody_failed(cohort: xr.Dataset, tmp_path: Path) -> None:
+    """An empty axis would look like an answer; the page says that there are none."""
+    sound = cohort.isel(participant=slice(0, 12)).copy()
+    sound["qc_outcome"] = xr.full_like(sound["qc_outcome"], QC_OUTCOME["ok"])
+    page = reproduce(sound, tmp_path).read_text()
+    assert not (tmp_path / "fig_4c.png").exists()
+    assert "no region has failures to draw; the table below says why" in page
+    assert (tmp_path / "fig_4c_regression.csv").exists()
+
+
+def test_regions_and_sex__names_all_that_it_draws(cohort: xr.Dataset) -> None:
+    """Two kinds of bars lie over each other."""
+    here = cohort.assign(bone=bone_groups(cohort))
+    caption = regions_and_sex(here, model_of_controls(here)).get_supxlabel()
+    assert "with caps: adjusted mean and 95 % interval" in caption
+    assert "Without: quartiles, a circle at the median" in caption
 
 
 def test_reproduce__says_what_is_missing(cohort: xr.Dataset, tmp_path: Path) -> None:
