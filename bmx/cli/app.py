@@ -82,7 +82,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
-    except (BmxError, ValueError, ImportError, OSError) as exc:
+    except (BmxError, ValueError, ImportError, OSError, MemoryError) as exc:
         if "--debug" in sys.argv:
             raise
         notes = "".join(f"\n  {note}" for note in getattr(exc, "__notes__", ()))

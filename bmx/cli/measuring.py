@@ -41,6 +41,9 @@ def run(
     beside: Annotated[
         bool, typer.Option("--beside", help="If RESULTS was made with other models or options, write beside it.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try them again who failed because a model raised or a worker died or hung.")
+    ] = False,
     workers: Workers = None,
     timeout: Annotated[
         float | None, typer.Option(min=1, help="Seconds that one partition may take; a worker that hangs is replaced.")
@@ -56,7 +59,7 @@ def run(
     wanted = [name.strip() for name in regions.split(",")] if regions is not None else None
     measured = verb(
         store, results, models=models, regions=wanted, side=side, recipe=recipe, neighbours=neighbours, swaps=swaps,
-        allow_simulated=allow_simulated, beside=beside, workers=workers, timeout=timeout,
+        allow_simulated=allow_simulated, beside=beside, retry=retry, workers=workers, timeout=timeout,
     )  # fmt: skip
     typer.echo(quality.counts(quality.flag(measured)).to_string())
 

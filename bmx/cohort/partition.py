@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ SPINE = "spine"
 _LONGEST = 300
 """Characters of an error that are kept as a reason."""
 
+_NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
+"""How torch's allocator of RAM, CUDA outside torch's own allocator, and cuBLAS and cuDNN say it."""
+
 THREADS = 1
 """Threads of one CPU task: tasks run side by side, and the order of sums must not depend on the machine."""
 
@@ -40,6 +44,7 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
     `segment` and `measure` are the very verbs that a user composes by hand, computed here on one
     partition, so that both ways give the same numbers. A participant whose images make them raise gets a
     reason instead of values; if all of several do, it is the program that is at fault, and the error is raised.
+    So is a want of memory, whoever's images were at hand: images of all participants take the same.
 
     Parameters
     ----------
@@ -85,17 +90,32 @@ def _compute(slabs: xr.DataTree, models: Models, options: Mapping[str, Any]) -> 
     # Inside a Dask task: a nested call to the cluster would wait for a free worker, this one, for ever.
     # Said at each call, since Dask's configuration is shared by all threads of a worker.
     here = {"scheduler": "synchronous"}
-    drawn = segment(
+    lazy = segment(
         slabs,
         models=models,
         regions=options["regions"],  # by their full names, which mean one side
         neighbours=options["neighbours"],
         swaps=options["swaps"],
         allow_simulated=True,
-    ).compute(**here)
+    )
+    with _memory_errors():
+        drawn = lazy.compute(**here)
     recipe = recipe_of_plan(options["recipe"])
     verbs = [measure, measure_vertebrae] if SPINE in options["regions"] else [measure]
     return drawn, [verb(slabs, masks=drawn, recipe=recipe).compute(**here) for verb in verbs]
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Raise a MemoryError where torch lacks memory, on a GPU or in RAM: to Python it is a RuntimeError like others."""
+    import torch
+
+    try:
+        yield
+    except RuntimeError as exc:
+        if isinstance(exc, torch.OutOfMemoryError) or any(words in str(exc) for words in _NO_MEMORY):
+            raise MemoryError(str(exc)) from exc
+        raise
 
 
 def _find_culprits(

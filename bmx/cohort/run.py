@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from bmx.cohort.changed import forget_changed
+from bmx.cohort.failed import forget_failed, tell_of_failed
 from bmx.cohort.partition import THREADS, run_partition
 from bmx.cohort.places import check_place, choose_place, parameters_digest
 from bmx.core.recipes import Recipe, recipe_for_plan
@@ -47,6 +48,7 @@ def run(
     swaps: bool = True,
     masks: str | Path | None = None,
     beside: bool = False,
+    retry: bool = False,
     allow_simulated: bool = False,
     client: Client | None = None,
     workers: int | None = None,
@@ -71,6 +73,8 @@ def run(
     swaps : find where fat and water are exchanged, and measure them exchanged back, see `bmx.segment`
     masks : where the masks go; by default `something.masks.zarr` beside the results
     beside : if `results` holds a run of other models or another recipe, write to `something-<digest>.zarr` beside it
+    retry : measure participants again, with all of their partition, who failed because a model raised or a worker died
+        or hung. Without it they stay as they are
     allow_simulated : use models trained on simulated anatomy on images of people all the same
     client, workers : Dask client to work on (default: the active one), or the number of local processes. Workers that
         declare a resource GPU do no more tasks at once than they have of it
@@ -80,12 +84,14 @@ def run(
     -------
     Dataset, participant x region; every participant of the store has a row. What was measured in each vertebra lies
     beside it, see `bmx.open_vertebrae`. One whose images make a model raise, kill the process that works on them or
-    block it beyond `timeout`, is `failed` with that reason.
+    block it beyond `timeout`, is `failed` with that reason, and the log says how many are.
 
     Raises
     ------
     StoreError
         If `results` or `masks` holds anything but an earlier call of the same run, or can't be written.
+    MemoryError
+        If a model wants more memory than there is.
     ModelError
         If a region has no model or its slab is not in the store, a model trained on simulation meets a store that
         isn't simulated, or a model isn't of bmx: `segment` takes those.
@@ -120,9 +126,13 @@ def run(
     finished = exists and work.is_finished(plan) and not missing
     done = [part for part in plan.partitions() if part.index not in missing]
     measured = open_results(target) if finished else None
-    if not forget_changed(work, done, slabs.to_dataset()["source_digest"], measured) and finished:
+    again = forget_changed(work, done, slabs.to_dataset()["source_digest"], measured)
+    if retry:
+        again += forget_failed(work, done, slabs, chosen)
+    if measured is not None and not again:
         logger.info("run: %s is finished, nothing to do", target)
-        return open_results(target)
+        tell_of_failed(measured, slabs)
+        return measured
     attrs = {
         **{name: slabs.attrs[name] for name in ORIGIN if name in slabs.attrs},
         # The name alone: where it lies may change, and would make two equal runs differ.
@@ -149,7 +159,8 @@ def run(
     attrs |= {**used.attrs, "correction": ""}
     write_results(target, records, eids=plan.eids, regions=chosen, models=digests, erosion=used.erosion, attrs=attrs)
     work.write_finished(plan)
-    return open_results(target)
+    tell_of_failed(measured := open_results(target), slabs)
+    return measured
 
 
 def _folders(models: Mapping[str, RegionModel]) -> dict[str, Model]:

@@ -242,9 +242,11 @@ def writing_to(place: str) -> Iterator[None]:
 
 
 def say_what_to_do(exc: BaseException) -> None:
-    """Add a note to the error of a disk that is full or can't be written to, or of a place that doesn't answer."""
+    """Add a note to the error of memory or a disk that is full, or a place that can't be written or doesn't answer."""
     number = exc.errno if isinstance(exc, OSError) else None
-    if number in _FULL:
+    if isinstance(exc, MemoryError):
+        exc.add_note("memory is full: give each worker more, or use fewer, and call again, what is done stays done")
+    elif number in _FULL:
         exc.add_note("the disk is full: make space and call again, what is done stays done")
     elif number in _NO_PLACE:
         exc.add_note("this place can't be written to: make it writable and call again, what is done stays done")

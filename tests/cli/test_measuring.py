@@ -6,7 +6,9 @@ import pytest
 import zarr
 from typer.testing import CliRunner, Result
 
+import bmx.cohort.run as cohort_run
 from bmx.cli.app import app
+from bmx.errors import StoreError
 from bmx.simulation.measured import simulate_results
 
 FORMULA = "bmd_spine ~ bmff_spine + sex + bmi"
@@ -70,3 +72,16 @@ def test_regress__takes_the_visit_of_the_images(tmp_path: Path) -> None:
     said = bmx("regress", tmp_path, FORMULA)
     assert "the data have no column 'bmd_spine'" in str(said.exception)  # the table holds those of visit 2
     assert bmx("regress", tmp_path, FORMULA, "--instance", "2").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--retry",)])
+def test_run__passes_on_whether_to_try_again(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    asked = []
+
+    def run(*_: object, retry: bool, **__: object) -> None:
+        asked.append(retry)
+        raise StoreError("enough")
+
+    monkeypatch.setattr(cohort_run, "run", run)
+    CliRunner().invoke(app, ["run", "s.zarr", "r.zarr", "--models", "simulated", *words])
+    assert asked == [bool(words)]
