@@ -1,4 +1,7 @@
-"""Where a run writes, and whether what lies there is of this very run: values made in two ways never stand together."""
+"""Where a run writes, and whether what lies there is of this very run: values made in two ways never stand together.
+
+Places don't tell runs apart, since folders are moved, mounted elsewhere and seen through links. What lies there does.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import fsspec
+import numpy as np
+import xarray as xr
+import zarr
 
+from bmx.acquisition import CONTRASTS, slab_number
 from bmx.errors import StoreError
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder
@@ -20,7 +27,18 @@ from bmx.store.withdrawal import is_tombstone
 logger = logging.getLogger(__name__)
 
 _WHERE = ("store", "masks")
-"""Options of a plan that say where things lie."""
+"""Options of a plan that say where things lie, or lay when it was written."""
+
+
+def contents_of(slabs: xr.DataTree) -> dict[str, Any]:
+    """What a store holds besides its participants that values depend on, as options of a plan."""
+    names = sorted(name for name in slabs.children if name.startswith("slab_"))
+    return {
+        # Neighbours are looked at, and swaps are found in all slabs together.
+        "slabs": [slab_number(name) for name in names],
+        "contrasts": [name for name in CONTRASTS if all(name in slabs[slab] for slab in names)],
+        "instance": slabs.attrs.get("ukb_instance"),
+    }
 
 
 def parameters(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,8 +91,29 @@ def check_place(work: WorkFolder, plan: Plan, target: str, masks_url: str) -> bo
     before = work.read_plan()
     _refuse_other_run(before, plan, target)
     if masks is None and len(work.missing(before)) < len(before):
-        raise StoreError(f"{masks_url} is gone, but {work.url} says that it was made; delete that folder to start anew")
+        raise StoreError(
+            f"{masks_url} is gone, but {work.url} says that it was made; delete that folder to start anew, or say with "
+            "masks= where it lies now"
+        )
+    if masks is not None and not _holds_masks_of(masks, plan):
+        raise StoreError(
+            f"{masks_url} holds the masks of another run than {target}; say with masks= where those of this run lie"
+        )
     return results is not None
+
+
+def _holds_masks_of(masks: zarr.Group, plan: Plan) -> bool:
+    """Whether a masks store, which may be shorter or half lengthened, is of this run."""
+    if masks.attrs.get("parameters") != parameters_digest(plan.options):
+        return False
+    if "participant" not in masks:  # killed while it was laid out
+        return True
+    array = masks["participant"]
+    assert isinstance(array, zarr.Array)
+    held = np.asarray(array[:])
+    # 0 isn't written yet, and below are tombstones of a withdrawal, which the store may not know yet.
+    rows = np.flatnonzero(held > 0)
+    return len(held) <= len(plan.eids) and np.array_equal(held[rows], np.asarray(plan.eids, np.int64)[rows])
 
 
 def _something_at(place: str) -> bool:
@@ -84,25 +123,21 @@ def _something_at(place: str) -> bool:
 
 def _refuse_other_run(before: Plan, now: Plan, target: str) -> None:
     """Refuse what isn't the same run; participants may have been added."""
-    then, wanted = _all_of(before.options), _all_of(now.options)
+    then, wanted = parameters(before.options), parameters(now.options)
     problems = [
         f"{name}: was {then.get(name)}, asked for {wanted[name]}" for name in wanted if then.get(name) != wanted[name]
     ]
-    beside = "" if before.options.get("store") != now.options["store"] else ", or beside it with beside=True (--beside)"
+    beside = ", or beside it with beside=True (--beside)" if problems else ""
     if before.size != now.size or before.eids != now.eids[: len(before.eids)]:
         gone = sum(is_tombstone(eid) and eid != old for old, eid in zip(before.eids, now.eids, strict=False))
         problems.append(
             f"participants: {gone} participants were withdrawn from the store and are still in the results; call "
             "bmx.withdraw with these results"
             if gone
-            else "participants: the store no longer holds them in the same order"
+            else "participants: the store holds others, or not in the same order or partitions"
         )
     if problems:
         raise StoreError(
             f"{target} holds another run. {'; '.join(problems)}. "
             f"Write to another place{beside}, or delete it together with its masks and its .work folder"
         )
-
-
-def _all_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in _WHERE if name in options} | parameters(options)

@@ -14,7 +14,7 @@ import xarray as xr
 from bmx.cohort.changed import forget_changed
 from bmx.cohort.failed import forget_failed, tell_of_failed
 from bmx.cohort.partition import THREADS, run_partition
-from bmx.cohort.places import check_place, choose_place, parameters_digest
+from bmx.cohort.places import check_place, choose_place, contents_of, parameters_digest
 from bmx.core.recipes import Recipe, recipe_for_plan
 from bmx.errors import ModelError
 from bmx.measurement import DEFAULT_RECIPE, ORIGIN, get_recipe
@@ -59,7 +59,8 @@ def run(
     The partitioned form of `measure(slabs, masks=segment(slabs, models=models))`. Masks go to a store of
     their own. Call it again after any interruption: only the missing partitions are done, a finished run
     does nothing, and of a store that has grown only the new participants are measured. Where a participant's archive
-    is another one than that which was measured, its partition is done again.
+    is another one than that which was measured, its partition is done again. Between calls, store, results with their
+    work folder, masks and models may be moved: what they hold tells whether it is the same run, not where they lie.
 
     Parameters
     ----------
@@ -103,6 +104,7 @@ def run(
     check_allowed(slabs, found, allow_simulated=allow_simulated)
     options: dict[str, Any] = {
         "store": url,
+        **contents_of(slabs),
         "regions": chosen,
         "models": {
             get_region(name).site: [absolute_place(model.folder), model.digest]
@@ -126,7 +128,7 @@ def run(
     finished = exists and work.is_finished(plan) and not missing
     done = [part for part in plan.partitions() if part.index not in missing]
     measured = open_results(target) if finished else None
-    again = forget_changed(work, done, slabs.to_dataset()["source_digest"], measured)
+    again = forget_changed(work, done, slabs.to_dataset()["source_digest"], measured, store=url)
     if retry:
         again += forget_failed(work, done, slabs, chosen)
     if measured is not None and not again:

@@ -360,7 +360,7 @@ def test_run__writes_over_nothing_that_it_has_not_made(
     with pytest.raises(StoreError, match=r"r\.masks\.zarr exists, but"):
         run(store, tmp_path / "r.zarr", models=untrained, regions=REGION, client=threads)
     shutil.copytree(f"{store}.work", tmp_path / "c.zarr.work")
-    with pytest.raises(StoreError, match=r"c\.zarr holds another run\. store: was None, asked for .*slabs\.zarr"):
+    with pytest.raises(StoreError, match=r"c\.zarr holds another run\. regions: was None, asked for \['femoral"):
         run(store, tmp_path / "c.zarr", models=untrained, regions=REGION, client=threads)
     with pytest.raises(StoreError, match=r"must be called something\.zarr, found '.*results'"):
         run(store, tmp_path / "results", models=untrained, regions=REGION, client=threads)
