@@ -146,6 +146,8 @@ def run(
         "models_simulated": any(model.simulated for model in found.values()),
     }
     digests = {name: model.digest for name, model in found.items()}
+    # Left from an earlier call, whose results may be gone, it would have half-written ones taken for finished.
+    work.remove_file("finished")
     work.write_plan(plan)
     by_slab = regions_by_slab(slabs, chosen, neighbours=neighbours)
     create_masks(masks_url, eids=plan.eids, shard=plan.size, regions=by_slab, models=digests, swaps=swaps, attrs=attrs)

@@ -16,6 +16,7 @@ from distributed import Client
 
 import bmx.cohort.run as cohort_run
 import bmx.ingest.beginning as beginning
+import bmx.store.results as results_store
 from bmx.cohort.run import run
 from bmx.errors import ModelError, StoreError
 from bmx.ingest.conversion import convert
@@ -191,6 +192,24 @@ def test_run__writes_lost_results_anew_without_segmenting(
     with caplog.at_level(logging.INFO, logger="bmx"):
         run(store, mine, models=untrained, regions=REGION, client=threads)
     assert "run: all 3 partitions are done, nothing to do" in caplog.text
+    assert everything(mine) == before
+
+
+def test_run__writes_lost_results_anew_after_it_was_killed_at_that(
+    store: Path, mine: Path, untrained: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That all was finished once says nothing of results that are half written now."""
+    before = everything(mine)
+    shutil.rmtree(mine)
+
+    def die(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results_store, "consolidate", die)
+        with pytest.raises(KeyboardInterrupt):
+            run(store, mine, models=untrained, regions=REGION, client=threads)
+    run(store, mine, models=untrained, regions=REGION, client=threads)
     assert everything(mine) == before
 
 
