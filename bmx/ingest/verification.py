@@ -14,10 +14,12 @@ import pandas as pd
 import zarr
 
 from bmx.acquisition import SLABS
+from bmx.errors import BmxError
 from bmx.ingest.encode import Block, open_exam
 from bmx.ingest.options import ConvertOptions
 from bmx.ingest.provenance import SERIES
 from bmx.partitions.cluster import dask_client
+from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder, absolute_place
 from bmx.sources.find import source_of
 from bmx.sources.places import open_place
@@ -74,6 +76,8 @@ def verify(
     ------
     StoreError
         If there is no finished store, or its work folder is gone.
+    BmxError
+        If archives kill the processes that read them again and again.
     """
     url = absolute_place(store)
     check_format(url, FORMAT, VERSION, unfinished="call bmx.convert again: it does only what is missing")
@@ -85,7 +89,7 @@ def verify(
         chosen = np.sort(np.random.default_rng(seed).choice(present, sample, replace=False))
     rows = chosen.tolist()
     logger.info("verify: %d of %d participants of %s", len(rows), len(present), url)
-    told = _check_all(work, rows, plan.size, client=client, workers=workers)
+    told = _check_all(work, plan, rows, client=client, workers=workers)
     lines = [(plan.eids[row], *told[row]) for row in rows]
     counts = Counter(outcome for _, outcome, _ in lines)
     logger.info("verify: %s", ", ".join(f"{counts[name]} {name}" for name in OUTCOMES))
@@ -93,24 +97,33 @@ def verify(
 
 
 def _check_all(
-    work: WorkFolder, rows: Sequence[int], size: int, *, client: Client | None, workers: int | None
+    work: WorkFolder, plan: Plan, rows: Sequence[int], *, client: Client | None, workers: int | None
 ) -> dict[int, tuple[Outcome, str]]:
     """Outcome and detail of each row; a task does those of one partition."""
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
     from rich.console import Console
     from rich.progress import Progress
 
     groups: dict[int, list[int]] = {}
     for row in rows:
-        groups.setdefault(row // size, []).append(row)
+        groups.setdefault(row // plan.size, []).append(row)
     told: dict[int, tuple[Outcome, str]] = {}
     if not groups:
         return told
     with dask_client(client, workers=workers) as active, Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("verify", total=len(rows))
-        futures = active.map(_check_rows, [work.url] * len(groups), list(groups.values()), pure=False)
+        sent = active.map(_check_rows, [work.url] * len(groups), list(groups.values()), pure=False)
+        futures = dict(zip(sent, groups.values(), strict=True))
         for future in as_completed(futures, loop=active.loop):
-            done = future.result()
+            try:
+                done = future.result()
+            except KilledWorker as exc:
+                eids = ", ".join(str(plan.eids[row]) for row in futures[future])
+                raise BmxError(
+                    f"the workers that read participants {eids} again died one after another, of an archive that "
+                    "crashes its reader or for want of memory; give the workers more, or look at these archives one "
+                    "by one with bmx inspect"
+                ) from exc
             told |= done
             progress.advance(bar, len(done))
     return told

@@ -3,15 +3,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import zarr
-from distributed import Client
+from distributed import Client, KilledWorker
 
 import bmx.ingest.beginning as beginning
-from bmx.errors import StoreError
+import bmx.ingest.verification as verification
+from bmx.errors import BmxError, StoreError
 from bmx.ingest.conversion import convert
 from bmx.ingest.verification import verify
 from bmx.ingest.withdrawing import withdraw
@@ -120,6 +122,21 @@ def test_verify__draws_a_sample_by_its_seed(cohort: Path, threads: Client) -> No
     assert len(set(drawn)) > 1
     assert all(len(set(one)) == 2 and list(one) == sorted(one) for one in drawn)
     assert len(verify(cohort / "s.zarr", sample=100, client=threads)) == 4
+
+
+def test_verify__names_those_whose_archives_kill_the_reader(
+    cohort: Path, threads: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Dask says it after three workers: a line, with whom to look at, and not a traceback of Dask's."""
+
+    def die(_: str, rows: list[int]) -> dict[int, tuple[str, str]]:
+        if 0 in rows:
+            raise KilledWorker("task", SimpleNamespace(address="tcp://worker"), 3)  # type: ignore[arg-type]  # all it asks
+        return dict.fromkeys(rows, ("equal", ""))
+
+    monkeypatch.setattr(verification, "_check_rows", die)
+    with pytest.raises(BmxError, match=r"read participants 5000011, 5000012 again died .*look at these archives"):
+        verify(cohort / "s.zarr", sample=None, client=threads)
 
 
 def test_verify__passes_over_who_has_withdrawn(cohort: Path, threads: Client) -> None:
