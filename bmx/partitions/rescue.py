@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 from bmx.errors import BmxError
 from bmx.partitions.work import WorkFolder
@@ -43,12 +43,15 @@ class SparingTask(Protocol):
 
     def __call__(
         self, work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY
-    ) -> Any:
-        """Do partition `index`; with `only`, try this one participant and write nothing; `without` says why."""
+    ) -> int | None:
+        """Do partition `index`; with `only`, try this one participant and write nothing; `without` says why.
+
+        It may give the number of its participants who failed.
+        """
         ...
 
 
-def rescue(work_url: str, index: int, *, task: SparingTask, timeout: float | None = None) -> None:
+def rescue(work_url: str, index: int, *, task: SparingTask, timeout: float | None = None) -> int:
     """Find who kills or blocks the workers of a partition, and do the partition without them.
 
     Nothing is done in this process: were it to die, Dask would blame the next partition.
@@ -58,6 +61,10 @@ def rescue(work_url: str, index: int, *, task: SparingTask, timeout: float | Non
     work_url, index : the work folder, and which partition of its plan
     task : what kills its worker
     timeout : seconds that a partition may take, and a participant alone
+
+    Returns
+    -------
+    how many participants of the partition failed, as the task says; 0 if it doesn't
 
     Raises
     ------
@@ -89,6 +96,7 @@ def rescue(work_url: str, index: int, *, task: SparingTask, timeout: float | Non
         )
     if ended.returncode:
         raise BmxError(f"partition {index} failed in a process of its own:\n{ended.stderr[-_LAST_WORDS:]}")
+    return int(ended.stdout.splitlines()[-1])  # libraries may have said something before
 
 
 def _child(
@@ -113,15 +121,19 @@ def _ends_by_signal(ended: subprocess.CompletedProcess[str]) -> bool:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run a task as the words of a command line say it: `module:function url index --without '{"1": "died"}'`."""
+    """Run a task as the words of a command line say it: `module:function url index --without '{"1": "died"}'`.
+
+    The last line of what it prints is how many participants failed.
+    """
     function, work_url, index, option, value = words
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     module, _, name = function.partition(":")
     task: SparingTask = getattr(importlib.import_module(module), name)
     if option == "--only":
-        task(work_url, int(index), only=int(value))
+        failed = task(work_url, int(index), only=int(value))
     else:
-        task(work_url, int(index), without={int(row): reason for row, reason in json.loads(value).items()})
+        failed = task(work_url, int(index), without={int(row): reason for row, reason in json.loads(value).items()})
+    sys.stdout.write(f"\n{failed or 0}\n")
 
 
 def _end_with(parent: int) -> None:

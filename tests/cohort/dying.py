@@ -62,20 +62,20 @@ def draw_and_swell(model: Model, fat: Any, *others: Any, **options: Any) -> Any:
     return ORIGINAL(model, fat, *others, **options)
 
 
-def run_or_die(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
+def run_or_die(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> int:
     """`run_partition` with a model that kills its process at the mark."""
     with mock.patch.object(Model, "draw", draw_or_die):
-        partition.run_partition(work_url, index, only=only, without=without)
+        return partition.run_partition(work_url, index, only=only, without=without)
 
 
-def run_or_hang(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
+def run_or_hang(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> int:
     """`run_partition` with a model that blocks its process at the mark."""
     with mock.patch.object(Model, "draw", draw_or_hang):
-        partition.run_partition(work_url, index, only=only, without=without)
+        return partition.run_partition(work_url, index, only=only, without=without)
 
 
-def run_or_swell(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
+def run_or_swell(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> int:
     """`run_partition` with a model that takes much memory in the second partition."""
     draw = draw_and_swell if index == 1 else ORIGINAL
     with mock.patch.object(Model, "draw", draw):
-        partition.run_partition(work_url, index, only=only, without=without)
+        return partition.run_partition(work_url, index, only=only, without=without)

@@ -22,6 +22,7 @@ import bmx.cohort.run as cohort_run
 import bmx.ingest.beginning as beginning
 from bmx.cohort.run import run
 from bmx.errors import BmxError
+from bmx.partitions import progress
 from bmx.partitions.cluster import dask_client
 from bmx.variables import MEASUREMENT_STATUS
 from tests.cohort.disturbing import (
@@ -185,6 +186,7 @@ def test_run__blames_only_who_kills_the_worker(
     assert np.flatnonzero(status == MEASUREMENT_STATUS["failed"]).tolist() == [4]
     assert reason.tolist() == ["worker died" if row == 4 else "" for row in range(len(EIDS))]
     assert np.flatnonzero(np.isnan(found["bmff"][:, 0])).tolist() == [4]
+    assert progress.status(results).failed == 1
 
 
 def test_run__blames_only_who_blocks_the_worker(

@@ -76,6 +76,15 @@ def hang_with_many(work_url: str, index: int, *, only: int | None = None, withou
         time.sleep(1000)
 
 
+def count_who_is_left_out(
+    work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY
+) -> int:
+    """As a run does, whose libraries print."""
+    die_of_one(work_url, index, only=only, without=without)
+    sys.stdout.write("what a library says")
+    return len(without)
+
+
 def fail(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
     raise OSError("no space left on device")
 
@@ -130,6 +139,12 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.05)
+
+
+def test_rescue__passes_on_how_many_failed(work: WorkFolder) -> None:
+    """Or the progress line and `bmx status` count none in the very partitions that were rescued."""
+    assert rescue(work.url, 0, task=count_who_is_left_out) == 1
+    assert rescue(work.url, 1, task=note) == 0
 
 
 def test_rescue__stops_at_a_bad_program(work: WorkFolder) -> None:
