@@ -26,9 +26,8 @@ from bmx.partitions.rescue import rescue
 from bmx.partitions.work import WorkFolder, absolute_place, sweep_partial
 from bmx.regions import get_region
 from bmx.segmentation import Sides, check_allowed, choose_regions, models_of, regions_by_slab
-from bmx.store.layout import consolidate
 from bmx.store.reading import open_store
-from bmx.store.results import create_masks, masks_beside, open_results, write_results
+from bmx.store.results import commit_masks, create_masks, masks_beside, open_results, write_results
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -157,7 +156,7 @@ def run(
     )  # fmt: skip
     work.sweep()
     sweep_partial(masks_url)
-    consolidate(masks_url)
+    commit_masks(masks_url)
     records = list(work.read_records(range(len(plan))))
     used = get_recipe(recipe)
     attrs |= {**used.attrs, "correction": ""}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import uuid
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from bmx.store.layout import (
     find_store,
     open_for_writing,
 )
+from bmx.store.withdrawal import withdrawals_in
 from bmx.variables import VARIABLES, variables_of
 
 OF_REGION = ["slab", "side", "erosion", "model"]
@@ -81,6 +85,14 @@ def write_masks(url: str, masks: xr.DataTree, *, start: int) -> None:
                 array[start : start + len(block)] = block
 
 
+def commit_masks(url: str) -> None:
+    """Make readable what was written, and say in the `history` when that was."""
+    root = open_for_writing(url)
+    participant = root["participant"]
+    assert isinstance(participant, zarr.Array)
+    consolidate(url, history=_history(root, "masks", participant.shape[0]))
+
+
 def write_results(
     url: str,
     records: Sequence[Mapping[str, np.ndarray]],
@@ -92,7 +104,8 @@ def write_results(
     attrs: dict[str, Any],
 ) -> None:
     """Write the results store from the records of all partitions; its consolidated metadata are the commit."""
-    named = plain_attrs({"bmx_format": RESULTS_FORMAT, "bmx_format_version": VERSION, **attrs})
+    history = _history(find_store(url, RESULTS_FORMAT, VERSION), "results", len(eids))
+    named = plain_attrs({"bmx_format": RESULTS_FORMAT, "bmx_format_version": VERSION, **attrs, "history": history})
     # Created with its name: killed in between, a nameless group would be taken for somebody else's.
     root = zarr.create_group(url, zarr_format=3, overwrite=True, attributes=named)
     create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
@@ -117,6 +130,14 @@ def write_results(
     consolidate(url)
 
 
+def _history(before: zarr.Group | None, what: str, participants: int) -> str:
+    """The withdrawals of an earlier history, and a line for what is written now, which no other writing has."""
+    # To the microsecond: blocks that Dask keeps are told from new ones by this line.
+    line = f"{datetime.datetime.now(datetime.UTC).isoformat()} bmx {version('bmx')} {what}, {participants} participants"
+    earlier = "" if before is None else str(before.attrs.get("history", ""))
+    return "\n".join([*withdrawals_in(earlier), line])
+
+
 def _write_vertebrae(group: zarr.Group, records: Sequence[Mapping[str, np.ndarray]]) -> None:
     for variable in variables_of("vertebrae"):
         if variable.dims[0] == "participant":
@@ -135,11 +156,11 @@ def open_results(results: str | Path) -> xr.Dataset:
         If there is none, or the run was not finished.
     """
     url = str(results)
-    check_format(url, RESULTS_FORMAT, VERSION, unfinished="call bmx.run again: it does only what is missing")
-    dataset: xr.Dataset = xr.open_zarr(url, chunks={"participant": COLUMN_CHUNK}, consolidated=True)
+    root = check_format(url, RESULTS_FORMAT, VERSION, unfinished="call bmx.run again: it does only what is missing")
+    stored: xr.Dataset = xr.open_zarr(url, chunks=None, consolidated=True)
+    dataset = _in_blocks(stored, _written(url, root), rows=COLUMN_CHUNK)
     # What holds for a region is four values: read here and now, so that selecting by them computes nothing.
-    at_once = xr.open_zarr(url, chunks=None, consolidated=True)
-    dataset = dataset.assign_coords({name: at_once[name].load() for name in OF_REGION})
+    dataset = dataset.assign_coords({name: stored[name].load() for name in OF_REGION})
     return validate(dataset, "participant", "region", "bmff", "volume", "status", "flags")
 
 
@@ -160,8 +181,8 @@ def open_vertebrae(results: str | Path) -> xr.Dataset:
             f"{results} holds no vertebrae; expected a run of bmx.run with the region spine, found regions "
             f"{', '.join(map(str, regions.indexes['region']))} of {regions.attrs.get('source', 'an unknown source')}"
         )
-    chunks = {"participant": COLUMN_CHUNK}
-    found: xr.Dataset = xr.open_zarr(str(results), group=VERTEBRAE, chunks=chunks, consolidated=True)
+    stored: xr.Dataset = xr.open_zarr(str(results), group=VERTEBRAE, chunks=None, consolidated=True)
+    found = _in_blocks(stored, f"{_written(str(results), regions)} {VERTEBRAE}", rows=COLUMN_CHUNK)
     return found.assign_coords(participant=regions["participant"]).assign_attrs(regions.attrs)
 
 
@@ -170,8 +191,27 @@ def open_masks(masks: str | Path) -> xr.DataTree:
     url = str(masks)
     root = check_format(url, MASKS_FORMAT, VERSION, unfinished="call bmx.run again: it does only what is missing")
     shard = int(str(root.attrs["partition_size"]))
-    tree = xr.open_datatree(url, engine="zarr", chunks={"participant": shard}, consolidated=True)
-    return validate(tree, "participant", "mask")
+    tree = xr.open_datatree(url, engine="zarr", chunks=None, consolidated=True)
+    place = _written(url, root)
+    opened = {
+        node.path: _in_blocks(node.to_dataset(inherit=False), f"{place} {node.path}", rows=shard)
+        for node in tree.subtree
+    }
+    return validate(xr.DataTree.from_dict(opened), "participant", "mask")
+
+
+def _written(url: str, root: zarr.Group | xr.Dataset) -> str:
+    """Where and when this was written; of what has no history nothing is known, and its blocks are nobody else's.
+
+    xarray goes by the path and the time of the file, which a URL doesn't tell: after a second run into the same place,
+    Dask would take the blocks of the first.
+    """
+    return f"{url} {root.attrs.get('history') or uuid.uuid4().hex}"
+
+
+def _in_blocks(dataset: xr.Dataset, written: str, *, rows: int) -> xr.Dataset:
+    """Make Dask arrays, so many participants in a block, that are named after what was written."""
+    return dataset.chunk({"participant": rows}, token=written, name_prefix="bmx-")
 
 
 def masks_beside(results: str | Path) -> str:

@@ -10,6 +10,7 @@ import zarr
 from bmx.errors import StoreError
 from bmx.partitions.work import WorkFolder
 from bmx.store.results import (
+    commit_masks,
     create_masks,
     masks_beside,
     open_masks,
@@ -21,6 +22,7 @@ from bmx.store.results import (
 from bmx.store.withdrawal import erase_participants
 from bmx.variables import variables_of
 from tests.conftest import MaxComputes
+from tests.s3 import serve_s3
 
 EIDS = (30, 10, 20)
 REGIONS = ("spine", "femoral_head", "total_hip")
@@ -40,11 +42,11 @@ def record(rows: int, value: float, *, vertebrae: bool = False) -> dict[str, np.
     return kept
 
 
-def write(path: Path) -> Path:
+def write(path: Path | str, *, vertebrae: bool = False) -> Path:
     attrs = {"recipe": "paper", "simulated": True}
-    records = [record(2, 1), record(1, 2)]
+    records = [record(2, 1, vertebrae=vertebrae), record(1, 2, vertebrae=vertebrae)]
     write_results(str(path), records, eids=EIDS, regions=REGIONS, models=MODELS, erosion=EROSION, attrs=attrs)
-    return path
+    return Path(path)
 
 
 def test_write_results__joins_the_records_in_the_order_of_the_plan(tmp_path: Path) -> None:
@@ -150,3 +152,52 @@ def test_open_vertebrae__of_who_has_withdrawn_is_nothing(tmp_path: Path) -> None
     assert found["vertebra_bmff"].isnull().all("vertebra").to_numpy().tolist() == [False, True, False]
     assert "participant" not in zarr.open_group(str(path), mode="r")["vertebrae"]
     assert found.attrs["recipe"] == "x"
+
+
+def block_names(place: str) -> dict[str, str]:
+    """By which Dask knows the blocks of results, vertebrae and masks."""
+    opened = {"results": open_results(place), "vertebrae": open_vertebrae(place)}
+    opened |= {node.path: node.to_dataset() for node in open_masks(masks_beside(place)).subtree}
+    return {
+        f"{where} {name}": array.data.name
+        for where, dataset in opened.items()
+        for name, array in dataset.data_vars.items()
+        if array.chunks is not None
+    }
+
+
+def write_all(place: str) -> None:
+    masks = masks_beside(place)
+    create_masks(masks, eids=EIDS, shard=2, regions={2: ["spine"]}, models=MODELS, attrs={"partition_size": 2})
+    commit_masks(masks)
+    write(place, vertebrae=True)
+
+
+@pytest.mark.parametrize("place", ["s3", "disk"])
+def test_open__reads_new_blocks_after_a_second_run(place: str, tmp_path: Path) -> None:
+    """Dask takes blocks that it holds by their names, and a URL tells nothing of when it was written."""
+    with serve_s3() as bucket:
+        url = f"{bucket}/r.zarr" if place == "s3" else str(tmp_path / "r.zarr")
+        write_all(url)
+        before = block_names(url)
+        assert {"results bmff", "vertebrae vertebra_bmff", "/slab_2 mask"} <= before.keys()
+        assert len(set(before.values())) == len(before)
+        assert block_names(url) == before
+        write_all(url)
+        after = block_names(url)
+    assert after.keys() == before.keys()
+    assert not set(after.values()) & set(before.values())
+
+
+def test_write__keeps_the_lines_of_withdrawals(tmp_path: Path) -> None:
+    """And one of its own, the latest: a history doesn't grow with each run."""
+    url = str(tmp_path / "r.zarr")
+    write_all(url)
+    line = "2026-01-01 bmx 0.1.0 withdraw, 1 participants"
+    for store in (url, masks_beside(url)):
+        erase_participants(store, [EIDS[1]], scratch=WorkFolder.beside(url), line=line)
+    write_all(url)
+    for opened, what in ((open_results(url), "results"), (open_masks(masks_beside(url)), "masks")):
+        first, second = opened.attrs["history"].split("\n")
+        assert first == line
+        assert second.endswith(f" {what}, 3 participants")
