@@ -55,7 +55,7 @@ def withdraw(
         list[str] | None,
         typer.Option(
             help="A folder of pictures, logs or tables to clear; pictures named after nobody are removed, too: "
-            "they may show anybody."
+            "they may show anybody. Compressed files but gzip and Parquet are named, and yours to check."
         ),
     ] = None,
 ) -> None:

@@ -24,12 +24,14 @@ from bmx.store import results as results_stores
 from bmx.store import slabs as slab_stores
 from bmx.store.layout import check_format, find_store
 from bmx.store.results import masks_beside
-from bmx.store.traces import erase_pictures_beside, erase_traces
+from bmx.store.traces import Traces, erase_pictures_beside, erase_traces
 from bmx.store.withdrawal import count_participants, erase_participants
 from bmx.store.withdrawn_records import erase_from_work, refuse_unfinished
 
 logger = logging.getLogger(__name__)
 
+_LISTED = 10
+"""Files to name in a message."""
 _OURS = ("records/", "done/")
 _OUR_FILES = ("plan.json", "finished", LIST, PENDING)
 
@@ -47,10 +49,18 @@ class WithdrawReport:
     """Results stores that were gone through."""
     files: int
     """Pictures, logs and tables that were changed or removed."""
+    unread: tuple[str, ...] = ()
+    """Compressed files that weren't looked into (zip, xlsx, xz ...): they may hold somebody, and are yours to check."""
 
     def __str__(self) -> str:
         what = f"{self.store}: {self.erased} of {self.asked} participants erased, {self.asked - self.erased} not in it"
-        return f"{what}; {self.results} results stores and {self.files} other files cleared; none of them comes back"
+        what += f"; {self.results} results stores and {self.files} other files cleared; none of them comes back"
+        if not self.unread:
+            return what
+        more = f" and {len(self.unread) - _LISTED} more" if len(self.unread) > _LISTED else ""
+        return (
+            f"{what}. Compressed, and not looked into: {', '.join(self.unread[:_LISTED])}{more}; see to them yourself"
+        )
 
 
 def withdraw(
@@ -74,8 +84,9 @@ def withdraw(
     eids : whom to erase, or the list that UK Biobank sends, a file of one a line; none to finish a call that was killed
     results : every results store that was made from it; its masks and its work folder are cleared, too, and
         pictures and exported images beside it whose names hold one of the EIDs are removed
-    folders : of pictures, logs and tables, with all subfolders; pictures whose names name nobody are removed, since
-        they may show anybody
+    folders : of pictures, logs and tables (as `save_table` writes them), with all subfolders; pictures whose names name
+        nobody are removed, since they may show anybody. Compressed files other than gzip and Parquet are named in the
+        report
 
     Raises
     ------
@@ -84,6 +95,8 @@ def withdraw(
     ValueError
         If nobody is named, and no earlier call is to be finished; a number is no EID; or the list isn't there, or
         holds anything else.
+    BmxError
+        If there is a Parquet table in a folder, and pyarrow isn't installed; call again when it is.
     """
     url = absolute_place(store)
     work = WorkFolder.beside(url)
@@ -130,20 +143,24 @@ def _check(url: str, work: WorkFolder, results: Sequence[str]) -> None:
 def _finish(url: str, work: WorkFolder, request: Withdrawal) -> WithdrawReport:
     """Do what was asked for; every step may be done twice."""
     write_withdrawn(work, read_withdrawn(work).with_eids(request.eids))
-    files = 0
+    pictures, cleared = 0, []
     for place in request.results:
         beside = WorkFolder.beside(place)
         for store in (*_masks_of(place, beside), place):
             erase_participants(store, request.eids, scratch=beside, line=request.line)
-        files += _clear_work(beside, request) + erase_pictures_beside(place, request.eids)
+        cleared.append(_clear_work(beside, request))
+        pictures += erase_pictures_beside(place, request.eids)
     erase_participants(url, request.eids, scratch=work, line=request.line if request.erased else "")
-    files += _clear_work(work, request) + erase_pictures_beside(url, request.eids)
-    files += sum(erase_traces(folder, request.eids) for folder in request.folders)
+    cleared.append(_clear_work(work, request))
+    pictures += erase_pictures_beside(url, request.eids)
+    cleared += [erase_traces(folder, request.eids) for folder in request.folders]
     work.remove_file(PENDING)
-    return WithdrawReport(url, len(request.eids), request.erased, len(request.results), files)
+    files = pictures + sum(one.changed for one in cleared)
+    unread = tuple(path for one in cleared for path in one.unread)
+    return WithdrawReport(url, len(request.eids), request.erased, len(request.results), files, unread)
 
 
-def _clear_work(work: WorkFolder, request: Withdrawal) -> int:
+def _clear_work(work: WorkFolder, request: Withdrawal) -> Traces:
     erase_from_work(work, request.eids)
     work.sweep()
     return erase_traces(work.url, request.eids, keep=lambda name: name.startswith(_OURS) or name in _OUR_FILES)

@@ -7,8 +7,11 @@ import logging
 import re
 from collections.abc import Callable, Collection
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import fsspec
+
+from bmx.store.packed import NotReadError, is_packed, unpack_without
 
 logger = logging.getLogger(__name__)
 
@@ -18,17 +21,27 @@ _ONE_PERSON = re.compile(r"(?<!\d)\d{7}(?!\d)")
 """An EID in the name of a file: it shows that participant."""
 
 
-def erase_traces(folder: str, eids: Collection[int], *, keep: Callable[[str], bool] = lambda name: False) -> int:
-    """Erase participants from all files below a folder; give how many files were changed or removed.
+class Traces(NamedTuple):
+    """What was found below a folder."""
+
+    changed: int
+    """Files that were changed or removed."""
+    unread: tuple[str, ...]
+    """Files that were left as they are, since they are compressed in a way that isn't read."""
+
+
+def erase_traces(folder: str, eids: Collection[int], *, keep: Callable[[str], bool] = lambda name: False) -> Traces:
+    """Erase participants from all files below a folder.
 
     | file | is |
     |---|---|
     | with one of their EIDs in its name, or the number as eight bytes in its content | removed |
     | a picture whose name names nobody | removed: it may show anybody, and can be drawn again |
-    | text with one of their EIDs | written again without the lines, in JSON without the numbers |
+    | text with one of their EIDs, also gzipped | written again without the lines, in JSON without the numbers |
+    | a Parquet table with one of their EIDs | written again without the rows |
     | anything else with one of their EIDs in it | removed |
 
-    What is compressed is not looked into, but for its name.
+    What else is compressed (zip, xlsx, bzip2, xz, zstd) is not looked into, but for its name, and is given back.
 
     Parameters
     ----------
@@ -39,15 +52,19 @@ def erase_traces(folder: str, eids: Collection[int], *, keep: Callable[[str], bo
     fs, root = fsspec.core.url_to_fs(folder)
     fs.invalidate_cache()
     if not fs.exists(root):
-        return 0
-    changed = 0
+        return Traces(0, ())
+    changed, unread = 0, []
     for path in sorted(fs.find(root)):
         name = path.strip("/").removeprefix(root.strip("/")).strip("/")
         if keep(name):
             continue
         if not _must_go(name, eids):
             content: bytes = fs.cat_file(path)
-            rest = without_participants(name, content, eids)
+            try:
+                rest = without_participants(name, content, eids)
+            except NotReadError:
+                unread.append(path)
+                continue
             if rest is not None:
                 if rest != content:
                     fs.pipe_file(path, rest)
@@ -56,7 +73,7 @@ def erase_traces(folder: str, eids: Collection[int], *, keep: Callable[[str], bo
         logger.info("removing %s", "a file named after a participant" if _names(name, eids) else path)
         fs.rm_file(path)
         changed += 1
-    return changed
+    return Traces(changed, tuple(unread))
 
 
 def erase_pictures_beside(place: str, eids: Collection[int]) -> int:
@@ -74,6 +91,11 @@ def erase_pictures_beside(place: str, eids: Collection[int]) -> int:
 def without_participants(name: str, content: bytes, eids: Collection[int]) -> bytes | None:
     r"""What is left of a file; None if it must go.
 
+    Raises
+    ------
+    NotReadError
+        If it is compressed, neither gzip nor Parquet, and names nobody in what can be seen.
+
     Examples
     --------
     >>> without_participants("convert.log", b"1234567: cut\n7654321: fine\n", [1234567])
@@ -82,6 +104,8 @@ def without_participants(name: str, content: bytes, eids: Collection[int]) -> by
     b'{"slow": [null, 7654321]}'
     """
     gone = set(eids)
+    if is_packed(content):
+        return unpack_without(name, content, gone, without=without_participants)
     if any(number.to_bytes(8, order) in content for number in gone for order in ("little", "big")):
         return None
     if not _mentions(content, gone):

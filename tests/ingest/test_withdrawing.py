@@ -391,6 +391,17 @@ def test_withdraw__clears_pictures_and_logs(cohort: Path, tmp_path: Path) -> Non
     assert report.files == 6
 
 
+def test_withdraw__says_what_it_did_not_look_into(cohort: Path, tmp_path: Path) -> None:
+    """Whoever keeps tables in xlsx must hear of it; only a few are named."""
+    (tmp_path / "tables").mkdir()
+    for number in range(12):
+        (tmp_path / f"tables/{number:02d}.xlsx").write_bytes(b"PK\x03\x04 packed")
+    report = withdraw(cohort / "s.zarr", GONE, results=[cohort / "r.zarr"], folders=[tmp_path / "tables"])
+    assert len(report.unread) == 12
+    assert "not looked into: " in str(report)
+    assert str(report).endswith("09.xlsx and 2 more; see to them yourself")
+
+
 def test_withdraw__leaves_the_archives_to_their_owner(cohort: Path) -> None:
     """It erases what bmx made; it is no tool to delete data with."""
     withdraw(cohort / "s.zarr", GONE, results=[cohort / "r.zarr"])
