@@ -55,7 +55,7 @@ def make_store(url: str, participants: int) -> None:
         f"series/{variable.name}": _filled(variable.name, participants * SERIES_PER_PERSON)
         for variable in variables_of("series")
     }
-    write_columns(url, columns)
+    write_columns(url, columns.items())
     consolidate(url, simulated=True, history="made by a benchmark")
 
 

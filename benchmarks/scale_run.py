@@ -57,7 +57,7 @@ def make_store(url: str, participants: int, partition: int) -> None:
             array[start : start + count] = rng.integers(200, 900, (count, *array.shape[1:])).astype(np.uint16)
     affine = np.array([[-2.2, 0, 0, 15], [0, -2.2, 0, 13], [0, 0, 4.5, -100.0]])
     columns = {path: _column(path, participants, affine) for path in column_names([4])}
-    write_columns(url, columns)
+    write_columns(url, columns.items())
     consolidate(url, simulated=True, history="made by a benchmark")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +17,7 @@ from bmx.ingest.options import ConvertOptions
 from bmx.ingest.provenance import SERIES
 from bmx.partitions.plan import Plan
 from bmx.partitions.work import WorkFolder, sweep_partial
-from bmx.store.layout import consolidate, open_for_writing
+from bmx.store.layout import compact, consolidate, join_rows, open_for_writing
 from bmx.store.slabs import column_names, write_columns
 from bmx.store.withdrawal import withdrawals_in
 from bmx.variables import variables_of
@@ -54,18 +55,21 @@ def finalise(work: WorkFolder, plan: Plan) -> None:
     work.write_finished(plan)
 
 
-def _gather(work: WorkFolder, plan: Plan, options: ConvertOptions) -> tuple[dict[str, npt.NDArray[Any]], bool]:
-    """Join the records of all partitions; say whether the exams are simulated."""
+def _gather(
+    work: WorkFolder, plan: Plan, options: ConvertOptions
+) -> tuple[Iterator[tuple[str, npt.NDArray[Any]]], bool]:
+    """Give the columns of all partitions, each joined when it is asked for; say whether the exams are simulated."""
     names = [name for name in column_names(options.slabs) if name != "participant"]
     names += [f"{SERIES}/{variable.name}" for variable in variables_of("series")]
     parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in [*names, "simulated"]}
     for record in work.read_records(range(len(plan))):
         for name, arrays in parts.items():
-            arrays.append(record[name])
-    joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+            arrays.append(compact(record[name]))
     eids = np.array(plan.eids, np.int64)
-    simulated = _simulated(eids, joined.pop("simulated"))
-    return {"participant": eids, **joined}, simulated
+    simulated = _simulated(eids, join_rows(parts.pop("simulated")))
+    parts["participant"] = [eids]
+    # Each is let go of as it is written: together they are more than a laptop holds of a whole cohort.
+    return ((name, join_rows(parts.pop(name))) for name in ["participant", *names]), simulated
 
 
 def _simulated(eids: npt.NDArray[np.int64], simulated: npt.NDArray[np.int8]) -> bool:

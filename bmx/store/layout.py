@@ -71,8 +71,8 @@ def create_column(group: zarr.Group, variable: Variable, values: npt.NDArray[Any
     """
     values = np.asarray(values)
     is_text = variable.dtype == "string"
-    if is_text:
-        values = values.astype(object)
+    if is_text and values.dtype.kind == "U":
+        values = values.astype(np.dtypes.StringDType())
     if variable.name in group:
         replace_rows(_array(group, variable.name), values)
     else:
@@ -99,6 +99,22 @@ def replace_rows(array: zarr.Array[Any], values: npt.NDArray[Any]) -> None:
     array.resize(values.shape)
     if values.size:
         array[:] = values
+
+
+def join_rows(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Join what partitions kept of one variable.
+
+    Examples
+    --------
+    >>> join_rows([np.array(["cut off at slice 3"]), np.array([""])])
+    array(['cut off at slice 3', ''], dtype=StringDType())
+    """
+    return np.concatenate([compact(part) for part in parts])
+
+
+def compact(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Text of variable length instead of a fixed one: one long reason would widen those of the whole cohort."""
+    return values.astype(np.dtypes.StringDType()) if values.dtype.kind == "U" else values
 
 
 def consolidate(url: str, **attributes: Any) -> None:

@@ -25,10 +25,11 @@ from bmx.store.layout import (
     create_column,
     create_images,
     find_store,
+    join_rows,
     open_for_writing,
 )
 from bmx.store.withdrawal import withdrawals_in
-from bmx.variables import VARIABLES, variables_of
+from bmx.variables import VARIABLES, Variable, variables_of
 
 OF_REGION = ["slab", "side", "erosion", "model"]
 """Variables of the results that describe a region, not a participant."""
@@ -122,8 +123,7 @@ def write_results(
             dtype = object if variable.dtype == "string" else variable.dtype
             values = np.array(of_region[variable.name], dtype=dtype)
         else:
-            values = np.concatenate([record[variable.name] for record in records])
-            values = values.astype(object if variable.dtype == "string" else variable.dtype)
+            values = _joined(records, variable)
         create_column(root, variable, values)
     if all("vertebra_bmff" in record for record in records):
         _write_vertebrae(root.create_group(VERTEBRAE), records)
@@ -141,10 +141,15 @@ def _history(before: zarr.Group | None, what: str, participants: int) -> str:
 def _write_vertebrae(group: zarr.Group, records: Sequence[Mapping[str, np.ndarray]]) -> None:
     for variable in variables_of("vertebrae"):
         if variable.dims[0] == "participant":
-            values = np.concatenate([record[variable.name] for record in records])
+            values = _joined(records, variable)
         else:
             values = np.arange(1, 1 + records[0]["vertebra_bmff"].shape[1])
-        create_column(group, variable, values.astype(object if variable.dtype == "string" else variable.dtype))
+        create_column(group, variable, values)
+
+
+def _joined(records: Sequence[Mapping[str, np.ndarray]], variable: Variable) -> np.ndarray:
+    values = join_rows([record[variable.name] for record in records])
+    return values if variable.dtype == "string" else values.astype(variable.dtype, copy=False)
 
 
 def open_results(results: str | Path) -> xr.Dataset:

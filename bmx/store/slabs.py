@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import fsspec
@@ -104,16 +104,16 @@ def stored_bytes(url: str, *, slabs: Sequence[int], contrasts: Sequence[Contrast
     return size
 
 
-def write_columns(url: str, columns: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write everything that is no image.
+def write_columns(url: str, columns: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
+    """Write everything that is no image, one after the other: a generator holds no more than one.
 
     Parameters
     ----------
     url : of a store laid out by `create_store`
-    columns : `participant`, `source_digest`, `slab_2/affine` …, `series/series_uid` … -> values
+    columns : `participant`, `source_digest`, `slab_2/affine` …, `series/series_uid` …, each with its values
     """
     root = open_for_writing(url)
-    for path, values in columns.items():
+    for path, values in columns:
         folder, _, name = path.rpartition("/")
         group = root.require_group(folder) if folder else root
         create_column(group, VARIABLES[name], values)

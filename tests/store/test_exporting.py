@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "slab_6/slab_status": np.array([1, 0, withdrawn], np.uint8),
         "slab_6/slab_reason": np.array(["", "no series of the archive is slab 6", ""]),
     }
-    write_columns(url, columns)
+    write_columns(url, columns.items())
     consolidate(url, history="now", simulated=True)
     masks = str(folder / "r.masks.zarr")
     create_masks(masks, eids=EIDS, shard=3, regions={2: ["spine"]}, models={"spine": "aa"}, attrs={"partition_size": 3})

@@ -28,7 +28,8 @@ def store(tmp_path: Path) -> Path:
         block[:, 0, 0, 0] = 1 + np.arange(start, start + len(block))
         write_images(url, SLABS[2], {"fat": block, "water": block * 10}, start=start)
     write_columns(
-        url, {path: _empty(path) for path in column_names([2])} | {"participant": 100 + np.arange(PARTICIPANTS)}
+        url,
+        ({path: _empty(path) for path in column_names([2])} | {"participant": 100 + np.arange(PARTICIPANTS)}).items(),
     )
     zarr.open_group(url, mode="r+").attrs.update({"history": "now", "simulated": True})
     consolidate(url)

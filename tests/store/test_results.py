@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +202,26 @@ def test_write__keeps_the_lines_of_withdrawals(tmp_path: Path) -> None:
         first, second = opened.attrs["history"].split("\n")
         assert first == line
         assert second.endswith(f" {what}, 3 participants")
+
+
+def test_write_results__one_long_reason_costs_no_more_than_itself(tmp_path: Path) -> None:
+    """Text of fixed width would give each of the other 18,000 the same room."""
+    peaks, long = [], "x" * 1000
+    for reason in ("", long):
+        records = [record(1000, 1) for _ in range(6)]
+        records[3]["reason"] = records[3]["reason"].astype("U1000")
+        records[3]["reason"][5, 2] = reason
+        tracemalloc.start()
+        try:
+            write_results(
+                str(tmp_path / "r.zarr"), records, eids=range(6000), regions=REGIONS, models=MODELS, erosion=EROSION,
+                attrs={},
+            )  # fmt: skip
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        del records
+    assert max(peaks) < 20e6
+    found = open_results(tmp_path / "r.zarr")["reason"].to_numpy()
+    assert found[3005, 2] == long
+    assert (found == "1").sum() == 3 * 6000 - 1
