@@ -105,8 +105,7 @@ def logs(place: str | Path) -> Iterator[dict[str, Any]]:
 
 def _told(work: WorkFolder, done: Sequence[Partition]) -> Iterator[dict[str, Any]]:
     """The log of each of these partitions that left one."""
-    for part in done:
-        told = work.read_file(log_name(part.index))
+    for part, told in zip(done, work.read_files(log_name(part.index) for part in done), strict=True):
         if told is not None:
             yield {
                 "partition": part.index,

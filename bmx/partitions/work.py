@@ -32,7 +32,7 @@ SUFFIX = ".work"
 _PARTIAL = ".partial"
 _PLAN_FORMAT = 1
 _AT_ONCE = 64
-"""Records that are read together."""
+"""Files that are read together."""
 _LOCAL = tuple(f"{protocol}://" for protocol in LocalFileSystem.protocol)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR}
@@ -113,17 +113,11 @@ class WorkFolder:
 
     def read_records(self, indexes: Sequence[int]) -> Iterator[dict[str, npt.NDArray[Any]]]:
         """Read back what partitions kept, some at once: an object store answers many questions in the time of one."""
-        for first in range(0, len(indexes), _AT_ONCE):
-            some = indexes[first : first + _AT_ONCE]
-            paths = [self._path(_record_name(index)) for index in some]
-            found = self._fs.cat(paths, on_error="return")
-            for index, content in zip(some, map(found.__getitem__, paths), strict=True):
-                if isinstance(content, FileNotFoundError):
-                    raise StoreError(f"partition {index} has no record in {self.url}; run it again") from content
-                if isinstance(content, Exception):
-                    raise content
-                with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                    yield dict(arrays)
+        for index, content in zip(indexes, self.read_files(map(_record_name, indexes)), strict=True):
+            if content is None:
+                raise StoreError(f"partition {index} has no record in {self.url}; run it again")
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                yield dict(arrays)
 
     def write_marker(self, index: int, digest: str) -> None:
         """Say that partition `index` of these participants is done; the last thing its task does."""
@@ -138,15 +132,13 @@ class WorkFolder:
         """Partitions without a marker, or with the marker of another list of participants."""
         self._fs.invalidate_cache()  # workers are other processes, and they write the markers
         try:
-            markers = {Path(path).name: path for path in self._fs.ls(self._path("done"), detail=False)}
+            there = {Path(path).name for path in self._fs.ls(self._path("done"), detail=False)}
         except (FileNotFoundError, NotADirectoryError):
             return list(range(len(plan)))
-        return [
-            part.index
-            for part in plan.partitions()
-            if (path := markers.get(Path(_marker_name(part.index)).name)) is None
-            or self._fs.cat_file(path).decode() != part.digest
-        ]
+        marked = [part for part in plan.partitions() if Path(_marker_name(part.index)).name in there]
+        contents = self.read_files(_marker_name(part.index) for part in marked)
+        done = {part.index for part, content in zip(marked, contents, strict=True) if content == part.digest.encode()}
+        return [index for index in range(len(plan)) if index not in done]
 
     def forget(self, indexes: Iterable[int]) -> None:
         """Have partitions done again: remove their markers, and before them what says that all are done."""
@@ -177,6 +169,16 @@ class WorkFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         return content
+
+    def read_files(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """Content of many files in their order, None for each that isn't there; some are read together."""
+        paths = [self._path(name) for name in names]
+        for first in range(0, len(paths), _AT_ONCE):
+            # Not `cat`, which takes a bracket in a path for a pattern.
+            for content in self._fs.cat_ranges(paths[first : first + _AT_ONCE], None, None, on_error="return"):
+                if isinstance(content, Exception) and not isinstance(content, (FileNotFoundError, NotADirectoryError)):
+                    raise content
+                yield None if isinstance(content, Exception) else content
 
     def remove_file(self, name: str) -> None:
         """Remove a file if it is there."""

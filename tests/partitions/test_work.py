@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
 import pytest
 
 from bmx.errors import StoreError
+from bmx.partitions.engine import log_name
 from bmx.partitions.plan import Plan
+from bmx.partitions.progress import logs
 from bmx.partitions.work import WorkFolder
+from tests.s3 import files, serve_s3
 
 PLAN = Plan((5, 6, 7), 2, {"names": ["a.zip", "é.zip"]})
 
@@ -120,3 +124,52 @@ def test_read_records__gives_them_in_the_order_that_was_asked_for(place: str, tm
     assert [int(record["number"][0]) for record in work.read_records(asked)] == asked
     with pytest.raises(StoreError, match="partition 130 has no record"):
         list(work.read_records([3, 130]))
+
+
+@pytest.mark.parametrize("place", ["{}/s.zarr.work", "{}/[a*]/s.zarr.work", "memory://{}/s.zarr.work"])
+def test_read_files__gives_none_for_what_is_not_there(place: str, tmp_path: Path) -> None:
+    """In the order that was asked for; a folder may be called what a shell would take for a pattern."""
+    work = WorkFolder(place.format(tmp_path))
+    for index in range(0, 150, 2):
+        work.write_file(f"logs/{index}", str(index).encode())
+    names = [f"logs/{index}" for index in range(149, -1, -1)]
+    expected = [None if index % 2 else str(index).encode() for index in range(149, -1, -1)]
+    assert list(work.read_files(names)) == expected
+    assert list(work.read_files([])) == []
+
+
+def test_read_files__raises_what_is_no_absence(tmp_path: Path) -> None:
+    """A disk that fails is not a partition that wasn't done."""
+    work = WorkFolder(tmp_path / "s.zarr.work")
+    (tmp_path / "s.zarr.work/logs/a").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        list(work.read_files(["logs/a"]))
+
+
+def test_missing__asks_an_object_store_for_many_markers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, markers and logs of 100,000 participants would take minutes."""
+    plan = Plan(tuple(range(200)), 1)
+    with serve_s3() as bucket:
+        work = WorkFolder.beside(f"{bucket}/s.zarr")
+        work.write_plan(plan)
+        for part in plan.partitions():
+            work.write_marker(part.index, part.digest if part.index != 70 else "of others")
+            work.write_file(log_name(part.index), b'{"seconds": 1, "ended": 1, "failed": 1, "worker": "a:1"}')
+        at_once, most = 0, 0
+        original = type(files())._cat_file
+
+        async def counting(self: Any, *words: Any, **options: Any) -> Any:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            try:
+                return await original(self, *words, **options)
+            finally:
+                at_once -= 1
+
+        monkeypatch.setattr(type(files()), "_cat_file", counting)
+        assert work.missing(plan) == [70]
+        assert most > 20, "markers were read one after the other"
+        most = 0
+        assert sum(one["failed"] for one in logs(f"{bucket}/s.zarr")) == 199
+        assert most > 20, "logs were read one after the other"
