@@ -51,7 +51,7 @@ class Weights:
 
 WEIGHTS: Mapping[str, Weights] = {
     "spine": Weights(unseen=0.42),
-    "femoral_head": Weights(unseen=0.33),
+    "femoral_head": Weights(unseen=0.29),
     "total_hip": Weights(unseen=0.24),
     "femoral_diaphysis": Weights(unseen=0.22),
 }
