@@ -43,19 +43,18 @@ def to_table(results: xr.Dataset) -> pd.DataFrame:
     eid
     1000001        41.5               92.0
     """
-    validate(results, "participant")
-    eids = results["participant"].to_numpy()
-    there = np.array([not is_tombstone(int(eid)) for eid in eids], np.bool_)
-    seen = results.isel(participant=there).compute()
+    seen = _remaining(results).compute()
     columns: dict[str, npt.NDArray[np.generic]] = {}
     for name, values in seen.data_vars.items():
         if values.dims and values.dims[0] == "participant":
             columns |= _columns(str(name), values)
-    return pd.DataFrame(columns, index=pd.Index(eids[there], name="eid"))
+    return pd.DataFrame(columns, index=pd.Index(seen["participant"].to_numpy(), name="eid"))
 
 
 def save_table(results: xr.Dataset, path: str) -> None:
     """Write results to one file: `.csv`, `.csv.gz`, `.tsv` or `.parquet` as `to_table` has them, `.nc` as NetCDF.
+
+    Who has withdrawn is left out of each.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ def save_table(results: xr.Dataset, path: str) -> None:
     Raises
     ------
     StoreError
-        If the name ends in nothing that is known, or nothing may be written there.
+        If the name ends in nothing that is known, NetCDF is asked for at a URL, or nothing may be written there.
     BmxError
         If Parquet or NetCDF is asked for and its package isn't installed.
     """
@@ -74,8 +73,13 @@ def save_table(results: xr.Dataset, path: str) -> None:
         raise StoreError(f"{name}: no table is written under this name; {did_you_mean(name, _SUFFIXES)}")
     if suffix == ".nc":
         require("h5netcdf", extra="tables", why="writing NetCDF")
-        with writing_to(path):
-            _plain(results).to_netcdf(path, engine="h5netcdf")
+        if "://" in (place := absolute_place(path)):
+            raise StoreError(
+                f"NetCDF is written to a local path alone, found {path}; write it to a disk and copy it there, "
+                f"or write {name.removesuffix(suffix)}.parquet"
+            )
+        with writing_to(place):
+            _plain(_remaining(results)).to_netcdf(place, engine="h5netcdf")
         return
     table = to_table(results)
     if suffix == ".parquet":
@@ -86,6 +90,13 @@ def save_table(results: xr.Dataset, path: str) -> None:
         else:
             compression: Literal["gzip"] | None = "gzip" if suffix == ".csv.gz" else None
             table.to_csv(file, sep="\t" if suffix == ".tsv" else ",", compression=compression)
+
+
+def _remaining(results: xr.Dataset) -> xr.Dataset:
+    """Results without the rows of those who have withdrawn."""
+    validate(results, "participant")
+    there = [not is_tombstone(int(eid)) for eid in results["participant"].to_numpy()]
+    return results.isel(participant=np.array(there, np.bool_))
 
 
 def _columns(name: str, values: xr.DataArray) -> dict[str, npt.NDArray[np.generic]]:

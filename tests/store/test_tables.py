@@ -88,6 +88,28 @@ def test_to_netcdf__writes_what_was_judged_as_xarray_does(toy_cohort: Callable, 
     assert (found.attrs["simulated"], found.attrs["qc_body_position"]) == (1, 1)
 
 
+def test_save_table__leaves_who_has_withdrawn_out_of_netcdf(judged: xr.Dataset, tmp_path: Path) -> None:
+    """A tombstone in a file for others would tell how many left, and in which rows."""
+    eids = judged["participant"].to_numpy().copy()
+    eids[5] = tombstone(5)
+    save_table(judged.assign_coords(participant=eids), str(tmp_path / "t.nc"))
+    found = xr.load_dataset(tmp_path / "t.nc", engine="h5netcdf")
+    assert found["participant"].to_numpy().tolist() == [*eids[:5], *eids[6:]]
+    np.testing.assert_array_equal(found["bmff"], np.delete(judged["bmff"].to_numpy(), 5, axis=0))
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/t.nc", "memory://t.nc"])
+def test_save_table__refuses_netcdf_at_a_url(judged: xr.Dataset, url: str) -> None:
+    """HDF5 goes back and forth in its file, which object storage doesn't allow; a URL of this disk is a path."""
+    with pytest.raises(StoreError, match=rf"to a local path alone, found {url}; .*, or write t\.parquet"):
+        save_table(judged, url)
+
+
+def test_save_table__takes_a_url_of_this_disk_for_netcdf(judged: xr.Dataset, tmp_path: Path) -> None:
+    save_table(judged, f"file://{tmp_path}/t.nc")
+    assert xr.load_dataset(tmp_path / "t.nc", engine="h5netcdf").sizes["participant"] == 12
+
+
 def test_save_table__refuses_a_name_that_says_no_format(judged: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"t\.xlsx: no table is written under this name; expected one of \.csv"):
         save_table(judged, str(tmp_path / "t.xlsx"))
