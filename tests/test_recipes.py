@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -41,11 +42,29 @@ else:
         environment = os.environ | {name: str(value) for name, value in job.items()}
         subprocess.run(["bash", *words], check=True, env=environment, stdout=sys.stderr)
 """
+# Keeps what it is given under DX_PROJECT; the upload of DX_FAILS breaks. Nothing may lie packed on the job's disk.
 FAKE_DX = """
+import os, shutil, sys
+from pathlib import Path
+assert sys.argv[1:3] == ["upload", "-"], sys.argv
+place = sys.argv[sys.argv.index("--path") + 1]
+assert list(Path.cwd().glob("*.tar")) == []
+if place.endswith(os.environ.get("DX_FAILS", "nothing")):
+    sys.exit("the upload broke")
+target = Path(os.environ["DX_PROJECT"] + place)
+target.parent.mkdir(parents=True, exist_ok=True)
+with target.open("xb") as file:
+    shutil.copyfileobj(sys.stdin.buffer, file)
+print("uploaded", place)
+"""
+# Makes folders where bmx would make stores.
+FAKE_BMX = """
 import sys
 from pathlib import Path
-assert all(Path(word).is_file() for word in sys.argv[2:4])
-print("dx", *sys.argv[1:])
+names = {"convert": ["ukbb.zarr", "ukbb.zarr.work"], "run": ["results.zarr", "results.zarr.work", "results.masks.zarr"]}
+for name in names[sys.argv[1]]:
+    Path(name).mkdir(exist_ok=True)
+    Path(name, "inside").write_text(name)
 """
 
 
@@ -120,16 +139,46 @@ def test_job_array__equals_a_single_call(archives: Path, programs: Path, tmp_pat
 def test_ukb_rap__converts_measures_and_uploads(
     archives: Path, programs: Path, untrained: Path, tmp_path: Path
 ) -> None:
-    """The paths of the platform, with spaces; `dx` is a stand-in that looks whether the files are there."""
+    """The paths of the platform, with spaces; `dx` is a stand-in that keeps what it is sent."""
     program(programs / "dx", FAKE_DX)
-    given = {"ZIPS": str(archives), "WORK": str(tmp_path / "work")}
+    given = {"ZIPS": str(archives), "WORK": str(tmp_path / "work"), "DX_PROJECT": str(tmp_path / "project")}
     said = execute(
         "bash", RECIPES / "ukb_rap/convert_and_run.sh", untrained, env=environment(programs, **given), cwd=tmp_path
     )
-    assert said.splitlines()[-1] == "dx upload ukbb.tar results.tar --path /bmx/ --parents"
+    assert said.splitlines()[-1] == "uploaded /bmx/ukbb.tar"
     assert "participants  6, 6 to do" in said
-    assert open_store(tmp_path / "work/ukbb.zarr")["participant"].to_numpy().tolist() == list(EIDS)
-    assert open_results(tmp_path / "work/results.zarr").sizes["participant"] == len(EIDS)
+    for name in ("ukbb", "results"):
+        shutil.unpack_archive(tmp_path / f"project/bmx/{name}.tar", tmp_path / "back")
+    assert open_store(tmp_path / "back/ukbb.zarr")["participant"].to_numpy().tolist() == list(EIDS)
+    assert open_results(tmp_path / "back/results.zarr").sizes["participant"] == len(EIDS)
+
+
+@pytest.mark.parametrize("folder", ["/bmx/", "/a folder"])
+def test_ukb_rap__uploads_the_results_before_the_store(folder: str, tmp_path: Path) -> None:
+    """As streams: a packed copy beside a large store would fill the disk, and the results would go with the job."""
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin/dx", FAKE_DX)
+    program(tmp_path / "bin/bmx", FAKE_BMX)
+    project = tmp_path / "project"
+    given = {"DX_PROJECT": str(project), "DX_FOLDER": folder, "WORK": str(tmp_path / "work"), "DX_FAILS": "ukbb.tar"}
+    words = ["bash", RECIPES / "ukb_rap/convert_and_run.sh", tmp_path]
+    ended = subprocess.run(
+        words, env=environment(tmp_path / "bin", **given), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode != 0, "a broken upload must not look like success"
+    assert "the upload broke" in ended.stderr
+    there = project / folder.strip("/")
+    assert [path.name for path in there.iterdir()] == ["results.tar"]
+    (there / "results.tar").unlink()
+    said = execute(*words, env=environment(tmp_path / "bin", **given | {"DX_FAILS": "nothing"}), cwd=tmp_path)
+    place = "/" + folder.strip("/")
+    assert said.splitlines() == [f"uploaded {place}/results.tar", f"uploaded {place}/ukbb.tar"]
+    for name in ("results", "ukbb"):
+        shutil.unpack_archive(there / f"{name}.tar", tmp_path / "back")
+    assert {path.parent.name: path.read_text() for path in (tmp_path / "back").rglob("inside")} == {
+        name: name
+        for name in ("ukbb.zarr", "ukbb.zarr.work", "results.zarr", "results.zarr.work", "results.masks.zarr")
+    }
 
 
 def test_ukb_rap__names_the_place_of_the_bulk_files() -> None:
