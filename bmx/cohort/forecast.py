@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,8 @@ import xarray as xr
 from bmx.acquisition import SLABS
 from bmx.errors import StoreError
 from bmx.measurement import measure
-from bmx.models.base import Models
+from bmx.models.base import Models, RegionModel
+from bmx.models.own import Model
 from bmx.regions import get_region
 from bmx.segmentation import segment
 from bmx.segmentation.choice import choose_regions
@@ -59,18 +60,25 @@ class Cluster:
 class RunRate:
     """What a run takes for one participant, on one core of this machine."""
 
-    seconds: float
-    """Of everything: reading, networks, swaps, measuring."""
+    rest: float
+    """Seconds of everything but the networks: reading, swaps, measuring."""
     network: float
-    """Of these, those of the networks."""
+    """Seconds of the networks on a core; NaN for models of others on a machine with a GPU, which run there."""
     network_gpu: float | None
     """The same on the GPU of this machine, if it has one."""
     tried: int
     """Participants."""
 
+    @property
+    def seconds(self) -> float:
+        """Of everything on one core."""
+        return self.rest + self.network
+
 
 def try_run(store: str | Path, models: str | Path | Models, *, allow_simulated: bool = False) -> RunRate:
     """Segment and measure up to three participants of a store in this process, on one thread, and say what one takes.
+
+    On a machine with a GPU the networks are run both there and on a core, since the clusters to come may have none.
 
     Raises
     ------
@@ -82,29 +90,39 @@ def try_run(store: str | Path, models: str | Path | Models, *, allow_simulated: 
     slabs = open_store(store)
     eids = _with_images(slabs)
     found = models_of(choose_regions(slabs, None, "left"), models)
+    on_core = {name: replace(model, device="cpu") for name, model in found.items() if isinstance(model, Model)}
     threads, on_gpu = torch.get_num_threads(), torch.cuda.is_available()
     torch.set_num_threads(1)
     try:
-        whole, network = [], []
+        whole, here, core = [], [], []
         for row in eids:
             one = slabs.isel(participant=slice(row, row + 1))
             began = time.perf_counter()
             masks = segment(one, models=models, allow_simulated=allow_simulated).compute()
             measure(one, masks=masks).compute()
             whole.append(time.perf_counter() - began)
-            spent = 0.0
-            for name, model in found.items():
-                slab = one[SLABS[get_region(name).slab].name].to_dataset().isel(participant=0).compute()
-                images = (slab["fat"].to_numpy(), slab["water"].to_numpy(), slab["affine"].to_numpy())
-                began = time.perf_counter()
-                model.draw(*images)
-                spent += time.perf_counter() - began
-            network.append(spent)
+            here.append(_seconds_of(found, one))
+            if on_gpu and len(on_core) == len(found):
+                core.append(_seconds_of(on_core, one))
     finally:
         torch.set_num_threads(threads)
-    seconds, drawing = float(np.median(whole)), float(np.median(network))
-    # On a machine with a GPU the networks run there, and what they take on a core isn't known.
-    return RunRate(seconds, drawing, drawing if on_gpu else None, len(eids))
+    drawing = float(np.median(here))
+    rest = float(np.median(whole)) - drawing
+    if not on_gpu:
+        return RunRate(rest, drawing, None, len(eids))
+    return RunRate(rest, float(np.median(core)) if core else float("nan"), drawing, len(eids))
+
+
+def _seconds_of(models: Mapping[str, RegionModel], one: xr.DataTree) -> float:
+    """What these networks take for one participant."""
+    spent = 0.0
+    for name, model in models.items():
+        slab = one[SLABS[get_region(name).slab].name].to_dataset().isel(participant=0).compute()
+        images = (slab["fat"].to_numpy(), slab["water"].to_numpy(), slab["affine"].to_numpy())
+        began = time.perf_counter()
+        model.draw(*images)
+        spent += time.perf_counter() - began
+    return spent
 
 
 def forecast_cohort(
@@ -130,15 +148,15 @@ def forecast_cohort(
     -------
     DataFrame, a row for each cluster: `cluster`, hours `convert`, `run` and `all`, `bound` (what a run waits for), and
     with prices `cost`. On GPUs the networks' time is that of the GPU here; without one it isn't known, and `run` holds
-    the cores' part alone.
+    the cores' part alone. What isn't known of the cores is NaN.
     """
     rows = []
     for cluster in clusters:
         ingest = participants * convert_seconds / cluster.cores / 3600
-        bound = "cores"
+        bound = "cores" if np.isfinite(run.network) else "cores (networks measured on a GPU alone)"
         seconds = run.seconds / cluster.cores
         if cluster.gpus:
-            rest = (run.seconds - run.network) / cluster.cores
+            rest = run.rest / cluster.cores
             drawing = None if run.network_gpu is None else run.network_gpu / cluster.gpus
             seconds = rest if drawing is None else max(rest, drawing)
             bound = "cores (no GPU here to measure)" if drawing is None else "cores" if rest >= drawing else "GPU"

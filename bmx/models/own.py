@@ -43,6 +43,8 @@ class Model:
 
     folder: str
     card: ModelCard
+    device: str | None = None
+    """Where the network runs, as torch names it; by default on `best_device()`."""
 
     @property
     def region(self) -> str:
@@ -65,8 +67,8 @@ class Model:
         return self.card.reference.get("confidence_median", float("nan")) - _UNUSUAL
 
     def network(self) -> Network:
-        """The network on `best_device()`, ready to predict; loaded on first use in this process and kept."""
-        return _load_network(self.folder, self.digest)
+        """The network where it runs, ready to predict; loaded on first use in this process and kept."""
+        return _load_network(self.folder, self.digest, device=self.device)
 
     def draw(self, fat: IntVolume, water: IntVolume, affine: Affine, *, side: Side = "left") -> Drawing:
         """Draw the region in one volume; see `bmx.models.base.RegionModel`.
@@ -100,7 +102,7 @@ class Model:
 
         seen = torch.from_numpy(np.ascontiguousarray(volume))[None, None]
         try:
-            return _forward(self.network(), seen.to(best_device()))
+            return _forward(self.network(), seen.to(self.device or best_device()))
         except torch.cuda.OutOfMemoryError:
             # One volume is the smallest batch there is.
             size = " x ".join(map(str, volume.shape))
