@@ -187,5 +187,5 @@ def test_take_columns__participant_twice() -> None:
 def test_take_columns__no_participants() -> None:
     with pytest.raises(AnalysisError, match="no coordinate 'participant'; found dims row in a Dataset, expected"):
         take_columns(xr.Dataset({"a": ("row", [1.0])}), ["a"], region=None, qc="passed")
-    with pytest.raises(AnalysisError, match=r"found dims none in a str, expected the Dataset of bmx\.join"):
+    with pytest.raises(AnalysisError, match=r"expected a Dataset or DataFrame, found 'cohort\.csv', a str"):
         take_columns("cohort.csv", ["a"], region=None, qc="passed")  # type: ignore[arg-type]  # wrong on purpose

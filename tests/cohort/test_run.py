@@ -202,8 +202,10 @@ def test_run__writes_lost_results_anew_after_it_was_killed_at_that(
     before = everything(mine)
     shutil.rmtree(mine)
 
-    def die(_: str) -> None:
-        raise KeyboardInterrupt
+    def die(url: str, **attributes: Any) -> None:
+        if url == str(mine):
+            raise KeyboardInterrupt
+        consolidate(url, **attributes)
 
     with monkeypatch.context() as patch:
         patch.setattr(results_store, "consolidate", die)
