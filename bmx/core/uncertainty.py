@@ -104,10 +104,10 @@ def doubt(
 
     Examples
     --------
-    >>> fat, water = np.full((5, 9, 9), 900.0), np.full((5, 9, 9), 100.0)
+    >>> fat, water = np.full((9, 9, 9), 900.0), np.full((9, 9, 9), 100.0)
     >>> mask = np.zeros(fat.shape, bool)
-    >>> mask[1:4, 3:6, 3:6] = True
-    >>> doubt(fat, water, mask, mask, levels=Levels(1000, 10), native_slices=5)
+    >>> mask[3:6, 3:6, 3:6] = True
+    >>> doubt(fat, water, mask, mask, levels=Levels(1000, 10), native_slices=9)
     Doubt(noise=0.174..., border=0.0, ends=0.0)
     """
     within = measured & usable
