@@ -15,7 +15,7 @@ from bmx.acquisition import SLABS
 from bmx.regions import get_region
 from bmx.variables import RESULT_FLAGS, SLAB_FLAGS, flag_bits
 
-IRREGULAR: Final = flag_bits(
+_IRREGULAR: Final = flag_bits(
     ["repeated_series", "unexpected_shape", "unexpected_spacing", "missing_slices", "label_conflict",
      "unexpected_position", "wrong_origin", "archive_unreadable"],
     SLAB_FLAGS,
@@ -51,7 +51,7 @@ def add_own_slab(results: xr.Dataset, slabs: xr.DataTree) -> xr.Dataset:
         own = get_region(str(name)).slab
         facts.append(_facts(nodes[own]) if own in nodes else _nothing(results))
         before = [(one & SLAB_FLAGS["repeated_series"]) > 0 for number, one in bits.items() if number < own]
-        here = [(bits[own] & IRREGULAR) > 0] if own in bits else []
+        here = [(bits[own] & _IRREGULAR) > 0] if own in bits else []
         odd.append(reduce(or_, [*before, *here], xr.DataArray(data=False)))
     told, irregular = (_beside(results, each) for each in (facts, odd))
     flags = results["flags"] | irregular.astype(np.uint16) * np.uint16(RESULT_FLAGS["irregular_source"])
