@@ -195,7 +195,7 @@ def fat_statistics(
         return FatStatistics()
     valued = ~np.isnan(values.fat)
     ratio = ratio_of_sums(values.fat[valued], values.water[valued])
-    usable = has_signal(fat, water, recipe, levels)
+    usable = has_signal(fat, water, measured, recipe, levels)
     found = doubt(
         fat, water, measured, usable, levels=levels, native_slices=native_slices, first_slice=first_slice,
         end_slices=0 if recipe.missing_is_zero else recipe.end_slices,

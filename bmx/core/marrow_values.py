@@ -52,11 +52,11 @@ def marrow_values(
     ...               levels=Levels(1000, 2), native_slices=1).percent
     array([90., 90., nan], dtype=float32)
     """
-    usable = measured & has_signal(fat, water, recipe, levels)
+    usable = measured & has_signal(fat, water, measured, recipe, levels)
     smooth_fat, smooth_water = (_smooth(image, usable, recipe) for image in (fat, water))
     if recipe.smooths_across:
         # The paper and its program smooth first: a voxel without signal has that of its neighbours.
-        usable = measured & has_signal(smooth_fat, smooth_water, recipe, levels)
+        usable = measured & has_signal(smooth_fat, smooth_water, measured, recipe, levels)
     # Elsewhere a caller has left the ends out of `measured` already, or there is nothing else (`avoid_ends`).
     ends = recipe.end_slices if recipe.missing_is_zero else 0
     valued = clear_of_ends(usable, ends, native_slices=native_slices, first_slice=first_slice)[measured]
@@ -80,12 +80,15 @@ def clear_of_ends(mask: Mask, count: int, *, native_slices: int, first_slice: in
     return np.asarray(mask & inner[:, None, None])
 
 
-def has_signal(fat: npt.NDArray[Any], water: npt.NDArray[Any], recipe: Recipe, levels: Levels) -> Mask:
-    """Where F + W is bright enough for a fat fraction, (z, y, x) bool."""
+def has_signal(fat: npt.NDArray[Any], water: npt.NDArray[Any], measured: Mask, recipe: Recipe, levels: Levels) -> Mask:
+    """Where F + W is bright enough for a fat fraction, inside a mask or outside it, (z, y, x) bool."""
     total = np.abs(fat.astype(np.float32)) + np.abs(water.astype(np.float32))
     # Fat and water bring equal noise, and independently.
     floor = max(recipe.low_signal * levels.bright, recipe.low_signal_noise * levels.noise * np.sqrt(2))
-    return np.asarray((total > 0) & (total >= floor))
+    bright = (total > 0) & (total >= floor)
+    if recipe.low_signal_marrow and (within := bright & measured).any():
+        bright &= total >= recipe.low_signal_marrow * np.median(total[within])
+    return np.asarray(bright)
 
 
 def middle_slices(mask: Mask, count: int) -> Mask:

@@ -29,6 +29,7 @@ from bmx.regions import REGIONS
         ({"erosion": {"spine": 0.5}}, "erosion of spine is 0.5; expected a whole number"),
         ({"low_signal": float("nan")}, "low_signal is nan; expected a share of the bright level"),
         ({"low_signal": 5}, "low_signal is 5; expected a share"),
+        ({"low_signal_marrow": 1}, "low_signal_marrow is 1; expected a share of the median of the mask"),
         ({"low_signal_noise": -1}, "low_signal_noise is -1; expected 0 or more standard deviations"),
         ({"end_slices": -3}, "end_slices is -3; expected a whole number, 0 or more"),
     ],
