@@ -14,7 +14,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 import deflate
@@ -199,5 +198,6 @@ def _find_member(content: bytes, info: zipfile.ZipInfo) -> Member | str:
 
 def _leads_out(name: str) -> bool:
     """Whether unpacking a file of this name could write elsewhere."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    return not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]
+    whole = name.replace("\\", "/")
+    parts = [part for part in whole.split("/") if part not in ("", ".")]
+    return not parts or whole.startswith("/") or ".." in parts or ":" in parts[0]

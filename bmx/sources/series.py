@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -110,11 +110,16 @@ def group_series(headers: Iterable[Header]) -> list[Series]:
     """
     by_uid: dict[tuple[object, ...], list[Header]] = defaultdict(list)
     for header in headers:
-        directions = tuple(round(cosine, 3) for cosine in (*header.row_direction, *header.column_direction))
-        key = (header.series_uid, header.rows, header.columns, directions)
+        key = (header.series_uid, header.rows, header.columns, _rounded(header.row_direction, header.column_direction))
         by_uid[key].append(header)
     series = [Series(tuple(part)) for group in by_uid.values() for part in _split(sorted(group, key=_height))]
     return sorted(series, key=lambda one: (one.first.series_number, one.first.acquired, one.first.echo_time_ms or 0))
+
+
+@lru_cache(maxsize=64)
+def _rounded(row: tuple[float, ...], column: tuple[float, ...]) -> tuple[float, ...]:
+    """Directions that are equal but for noise; thousands of images of an exam have the same."""
+    return tuple(round(cosine, 3) for cosine in (*row, *column))
 
 
 def _split(headers: Sequence[Header]) -> list[list[Header]]:
