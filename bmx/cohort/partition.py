@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bmx.core.recipes import recipe_of_plan
-from bmx.errors import BmxError, ModelError
+from bmx.errors import BmxError
 from bmx.measurement import measure, measure_vertebrae
 from bmx.models.base import Models
-from bmx.models.cards import ModelCard
-from bmx.models.own import Model
+from bmx.models.told import make_model
 from bmx.partitions.rescue import NOBODY
 from bmx.partitions.work import WorkFolder
 from bmx.segmentation import segment
@@ -62,7 +60,7 @@ def run_partition(work_url: str, index: int, *, only: int | None = None, without
     work = WorkFolder(work_url)
     plan = work.read_plan()
     part = plan.partition(index)
-    models = {name: _model(folder, digest) for name, (folder, digest) in plan.options["models"].items()}
+    models = {name: make_model(told) for name, told in plan.options["models"].items()}
     slabs = open_store(plan.options["store"]).isel(participant=slice(part.start, part.stop))
     if only is not None:
         _compute(slabs.isel(participant=slice(only, only + 1)), models, plan.options)
@@ -165,14 +163,3 @@ def record(results: xr.Dataset, vertebrae: xr.Dataset | None = None) -> dict[str
             values = held[variable.name].to_numpy()
             kept[variable.name] = values.astype(object).astype(str) if variable.dtype == "string" else values
     return kept
-
-
-def _model(folder: str, digest: str) -> Model:
-    """The model that the plan names; one that was trained anew in the same folder must not slip in."""
-    model = Model(folder, ModelCard.read(Path(folder)))
-    if model.digest != digest:
-        raise ModelError(
-            f"{folder} changed since this run began (weights {digest}, now {model.digest}); "
-            "put the old model back, or run into another place"
-        )
-    return model

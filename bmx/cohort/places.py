@@ -46,12 +46,12 @@ def parameters(options: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> parameters({"store": "a.zarr", "recipe": "paper", "models": {"spine": ["models/spine", "01ab"]}})
+    >>> parameters({"store": "a.zarr", "recipe": "paper", "models": {"spine": {"digest": "01ab"}}})
     {'recipe': 'paper', 'model of spine': '01ab'}
     """
     kept = {name: value for name, value in options.items() if name not in (*_WHERE, "models")}
     # Models may lie elsewhere if their weights are the same.
-    return kept | {f"model of {name}": digest for name, (_, digest) in options.get("models", {}).items()}
+    return kept | {f"model of {name}": told["digest"] for name, told in options.get("models", {}).items()}
 
 
 def parameters_digest(options: Mapping[str, Any]) -> str:

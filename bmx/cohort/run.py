@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,10 +16,9 @@ from bmx.cohort.failed import forget_failed, tell_of_failed
 from bmx.cohort.partition import THREADS, run_partition
 from bmx.cohort.places import check_place, choose_place, contents_of, parameters_digest
 from bmx.core.recipes import Recipe, recipe_for_plan
-from bmx.errors import ModelError
 from bmx.measurement import DEFAULT_RECIPE, ORIGIN, get_recipe
-from bmx.models.base import Models, RegionModel
-from bmx.models.own import Model
+from bmx.models.base import Models
+from bmx.models.told import tell_model
 from bmx.partitions.engine import run_missing
 from bmx.partitions.plan import Plan
 from bmx.partitions.rescue import rescue
@@ -65,7 +64,8 @@ def run(
     ----------
     store : from `bmx.convert`
     results : where the results go, `something.zarr`
-    models : a directory of models, or "simulated" for the weights that ship with bmx
+    models : a directory of models, "simulated" for the weights that ship with bmx, or region -> model, such as
+        `bmx.models.from_nnunet` and `from_callable` make; a function must be one that the workers can import
     regions : which to measure; by default all whose slab is in the store
     side : of the femora, "left" as in the paper, "right" or "both", see `bmx.segment`
     recipe : how fat fraction is computed, see `bmx.measure`
@@ -94,7 +94,7 @@ def run(
         If a model wants more memory than there is.
     ModelError
         If a region has no model or its slab is not in the store, a model trained on simulation meets a store that
-        isn't simulated, or a model isn't of bmx: `segment` takes those.
+        isn't simulated, or workers can't make a model anew: `segment` takes any.
     """
     url = absolute_place(store)
     slabs = open_store(url)
@@ -105,10 +105,7 @@ def run(
         "store": url,
         **contents_of(slabs),
         "regions": chosen,
-        "models": {
-            get_region(name).site: [absolute_place(model.folder), model.digest]
-            for name, model in _folders(found).items()
-        },
+        "models": {get_region(name).site: tell_model(model) for name, model in found.items()},
         "recipe": recipe_for_plan(recipe),
         "neighbours": neighbours,
         "swaps": swaps,
@@ -164,20 +161,3 @@ def run(
     work.write_finished(plan)
     tell_of_failed(measured := open_results(target), slabs)
     return measured
-
-
-def _folders(models: Mapping[str, RegionModel]) -> dict[str, Model]:
-    """The same models, as those that lie in a folder: a task reads its plan, in which nothing but text stands.
-
-    Raises
-    ------
-    ModelError
-        If one is a function or somebody else's.
-    """
-    found = {name: model for name, model in models.items() if isinstance(model, Model)}
-    if others := [name for name in models if name not in found]:
-        raise ModelError(
-            f"run takes models that `bmx train` made, and the one given for {others[0]} is another; "
-            "draw its masks with bmx.segment(slabs, models=...) and measure them with bmx.measure(slabs, masks=...)"
-        )
-    return found

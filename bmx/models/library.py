@@ -47,6 +47,11 @@ def load_models(
         where = str(folder)
         if not folder.is_dir():
             raise ModelError(f"there is no folder {folder}; models= takes a directory of models, or 'simulated'")
+        if (folder / "plans.json").is_file():
+            raise ModelError(
+                f"{folder} is a model of nnU-Net, and somebody must say what its labels and channels are: give "
+                "models=bmx.models.from_nnunet(folder, labels=..., input=...), in Python"
+            )
         found = {}
         folders: dict[str, Path] = {}
         for candidate in [folder] if (folder / CARD).is_file() else sorted(folder.iterdir()):

@@ -25,7 +25,7 @@ OPTIONS: dict[str, Any] = {
     "masks": "/a/r.masks.zarr",
     "slabs": [2],
     "regions": ["spine"],
-    "models": {"spine": ["/a/models/spine", "01"]},
+    "models": {"spine": {"digest": "01", "folder": "/a/models/spine"}},
     "recipe": "paper",
     "neighbours": True,
     "bmx_version": "1",
@@ -36,14 +36,14 @@ OPTIONS: dict[str, Any] = {
 def test_parameters_digest__does_not_depend_on_order_or_place(names: list[str]) -> None:
     """Two people with the same data, models and options must see the same digest."""
     shuffled = {name: OPTIONS[name] for name in names} | {"store": "s3://b/s.zarr", "masks": "m.zarr"}
-    shuffled["models"] = {"spine": ["elsewhere", "01"]}
+    shuffled["models"] = {"spine": {"digest": "01", "folder": "elsewhere"}}
     assert parameters_digest(shuffled) == parameters_digest(OPTIONS)
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"models": {"spine": ["/a/models/spine", "02"]}},
+        {"models": {"spine": {"digest": "02", "folder": "/a/models/spine"}}},
         {"regions": ["total_hip"]},
         {"recipe": "none"},
         {"slabs": [2, 3]},

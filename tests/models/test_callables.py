@@ -9,33 +9,17 @@ import numpy.typing as npt
 import pytest
 import xarray as xr
 
-from bmx.core.geometry import to_world
 from bmx.errors import ModelError
 from bmx.models.callables import from_callable, from_labels_callable
 from bmx.models.label_tables import LabelTable
 from bmx.segmentation import segment
 from bmx.types import Affine
 from tests.conftest import MaxComputes, make_toy_cohort
+from tests.models.functions import bands, ellipsoid
 
 STORED: Affine = np.array([[-2.0, 0, 0, 40], [0, -2.0, 0, 30], [0, 0, 4.0, -30]])
 SHAPE = (12, 30, 40)
 FAT = np.full(SHAPE, 700, np.uint16)
-
-
-def places_of(shape: tuple[int, ...], affine: Affine) -> npt.NDArray[np.float64]:
-    return to_world(affine, np.moveaxis(np.indices(shape), 0, -1))
-
-
-def ellipsoid(image: npt.NDArray[np.float32], affine: Affine) -> npt.NDArray[np.bool_]:
-    """A model that answers by geometry alone: something without any symmetry, on the left of the body."""
-    offset = (places_of(image.shape, affine) - [-14, 6, -8]) / [14, 10, 16]
-    return np.asarray((offset**2).sum(axis=-1) < 1)
-
-
-def bands(image: npt.NDArray[np.float32], affine: Affine) -> npt.NDArray[np.int64]:
-    """Labels by geometry: 1 is right, 2 left, 3 whatever lies high."""
-    places = places_of(image.shape, affine)
-    return np.where(places[..., 2] > 0, 3, np.where(places[..., 0] > 0, 1, 2))
 
 
 @pytest.mark.parametrize("orientation", ["SPL", "SAR", "RAS", "LIP", "ASR"])

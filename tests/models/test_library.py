@@ -16,6 +16,7 @@ from bmx.models.library import Model, load_models
 from bmx.regions import REGIONS, region_spacing
 from bmx.simulation.bodies import simulate_participant
 from bmx.simulation.people import draw_people, person_at
+from tests.models.nnunet_folders import write_folder
 from tests.networks import write_model
 
 
@@ -55,6 +56,11 @@ def test_load_models__two_models_of_one_region_are_refused(tmp_path: Path) -> No
 def test_load_models__says_what_a_missing_folder_should_be(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no folder"):
         load_models(tmp_path / "nowhere")
+
+
+def test_load_models__says_how_a_model_of_nnunet_is_given(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"is a model of nnU-Net.*from_nnunet"):
+        load_models(write_folder(tmp_path))
 
 
 def test_network__weights_changed_after_training_are_refused(tmp_path: Path) -> None:
