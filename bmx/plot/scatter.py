@@ -56,4 +56,4 @@ def _limits(values: Values) -> tuple[float, float]:
 def _errors(error: Values) -> str:
     if not error.size:
         return "n = 0"
-    return f"n = {error.size}\nmean absolute error {np.abs(error).mean():.1f}\nbias {error.mean():+.1f} points"
+    return f"n = {error.size}\nmean absolute error {np.abs(error).mean():.1f}\nbias {error.mean():+z.1f} points"

@@ -21,6 +21,8 @@ def test_draw_agreement__counts_only_what_can_be_used() -> None:
     axes = agreement([40, 50, 60, np.nan, 70], [41, 49, 80, 50, np.nan], [True, True, False, True, True])
     assert points(axes) == [2, 1]
     assert axes.texts[0].get_text() == "n = 2\nmean absolute error 1.0\nbias +0.0 points"
+    rounded = agreement([40, 50], [41, 48.96], [True, True])
+    assert rounded.texts[0].get_text().endswith("bias +0.0 points")  # not -0.0
 
 
 def test_draw_agreement__has_equal_axes_around_all_points() -> None:
