@@ -9,12 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from distributed import Client
 
+from bmx.cohort.run import run
 from bmx.core.geometry import to_world
 from bmx.errors import ModelError
+from bmx.measurement import measure
 from bmx.models.label_tables import LabelTable
 from bmx.models.nnunet_folder import from_nnunet
+from bmx.segmentation import segment
+from bmx.store.reading import open_store
 from bmx.types import Affine, IntVolume
+from tests.cohorts import assert_same_values, make_store
 from tests.models.nnunet_folders import DATASET, PLACE, PLANS, SPACING, write_lists
 
 WHY = "nnunetv2 is not installed (`make test-slow` installs tests/models/nnunetv2.txt beside the pinned torch)"
@@ -147,6 +153,20 @@ def test_draw__gives_what_nnunet_gives_by_itself(folder: Path, mirroring: bool) 
         mask = ours[region].draw(image, np.zeros_like(image), affine).mask
         np.testing.assert_array_equal(mask, labels == label)
         assert mask.any()
+
+
+def test_run__of_a_cohort_gives_what_composing_by_hand_gives(folder: Path, tmp_path: Path, threads: Client) -> None:
+    """In worker processes, which are told of the folder in text and load its weights by themselves."""
+    store = make_store(tmp_path, (1000001, 1000002), slabs=(4,), client=threads)
+    models = from_nnunet(folder, labels=TABLE, input="fat", orientation="SAR")
+    how: dict[str, Any] = {"models": models, "regions": list(models), "allow_simulated": True}
+    results = run(store, tmp_path / "r.zarr", workers=2, **how).compute()
+    torch.set_num_threads(1)  # as the tasks of a run have
+    masks = segment(open_store(store), **how).compute(scheduler="synchronous")
+    by_hand = measure(open_store(store), masks=masks).compute(scheduler="synchronous")
+    assert_same_values(results.drop_vars("source_digest"), by_hand)
+    assert results["model"].to_numpy().tolist() == [model.digest for model in models.values()]
+    assert (results["voxels"] > 0).any()
 
 
 def test_draw__a_file_that_was_changed_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_read__says_that_a_member_is_damaged(tmp_path: Path, bad: Entry, message
         (replace(GOOD, name="../a"), "its name leads out of the archive"),
         (replace(GOOD, name="C:\\a"), "its name leads out of the archive"),
         (replace(GOOD, name="/etc/a"), "its name leads out of the archive"),
+        (replace(GOOD, name="//etc/a"), "its name leads out of the archive"),
     ],
 )
 def test_archive__rejects_a_member_and_keeps_the_others(tmp_path: Path, bad: Entry, reason: str) -> None:
