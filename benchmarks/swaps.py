@@ -5,10 +5,10 @@
 Each simulated participant is imaged in six slabs, a third of them lean, obese or scoliotic, and swapped in one slab, in
 one leg or in a blob; the others of their slabs are clean, and every clean side of a slab is a unit that can be repaired
 falsely. A swap counts as found if what was exchanged back overlaps it by more than half (intersection over union of
-tissue); how much of its tissue was exchanged back is printed beside, since the border of a blob can't always be seen.
-BMFF inside the true masks is compared with that of the exam without the swap. On real images (where `--data` is), an
-artificial exchange must be found, and the images as they are must be left alone. The limits are those of the issue on
-measurement; the exit code is 1 if one is missed. Six slabs take some six seconds to simulate.
+tissue with signal); how much of that was exchanged back is printed beside, since the border of a blob can't always be
+seen. BMFF inside the true masks is compared with that of the exam without the swap. On real images (where `--data` is),
+an artificial exchange must be found, and the images as they are must be left alone. The limits are those of the issue
+on measurement; the exit code is 1 if one is missed. Six slabs take some six seconds to simulate.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ import pandas as pd
 from scipy import stats
 
 from bmx.core.bmff import measure_mask
+from bmx.core.marrow_values import has_signal
+from bmx.core.noise import slab_levels
 from bmx.core.recipes import DEFAULT_RECIPE, get_recipe
 from bmx.core.stitch import SlabPair
 from bmx.core.swaps import Swaps, find_swaps
@@ -92,8 +94,11 @@ def bmff(slabs: dict[int, SimulatedSlab], repaired: dict[int, Swaps] | None) -> 
 
 
 def tissue(slab: SimulatedSlab) -> npt.NDArray[np.bool_]:
-    """Where there is signal."""
-    return np.asarray(np.isfinite(slab.fat_percent))
+    """Where there is so much signal that the default recipe gives a fat fraction: in lung, fat and water are noise."""
+    fat, water = slab.images["fat"], slab.images["water"]
+    nowhere = np.zeros(fat.shape, np.bool_)
+    bright = has_signal(fat, water, nowhere, get_recipe(DEFAULT_RECIPE), slab_levels(fat, water))
+    return np.asarray(bright & np.isfinite(slab.fat_percent))
 
 
 def sides(slab: SimulatedSlab) -> list[npt.NDArray[np.bool_]]:
