@@ -1,7 +1,7 @@
 """Models that draw a region: our own (a card, weights without pickles, a network), and those of others.
 
-`from_nnunet`, `from_callable` and `from_labels_callable` make what `bmx.segment(models=...)` takes. Names are loaded on
-first use.
+`from_nnunet`, `from_callable` and `from_labels_callable` make what `models=` of `bmx.run` and `bmx.segment` takes.
+Names are loaded on first use.
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ def from_callable(
     """Make a model of one region of a Python function.
 
     The function is called as `function(*images, affine)` and gives a mask, or a mask and a confidence from 0 to 1. Of
-    two femora it sees the left one: for the right one it is shown the mirrored volume. It travels to the workers by
-    cloudpickle, so that anything which Dask can send will do; what is large it should load there, and keep.
+    two femora it sees the left one: for the right one it is shown the mirrored volume. For
+    `bmx.segment` it travels to the workers by cloudpickle, so that anything which Dask can send will do; for `bmx.run`
+    they import it, from the module at whose top it stands. What is large it should load there, and keep.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def from_labels_callable(
 
     Returns
     -------
-    Region -> model, for `bmx.segment(slabs, models=...)`. The function is called once for each volume.
+    Region -> model, for `models=` of `bmx.run` and `bmx.segment`. The function is called once for each volume.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def from_nnunet(
 
     Returns
     -------
-    Region -> model, for `bmx.segment(slabs, models=...)`.
+    Region -> model, for `models=` of `bmx.run` and `bmx.segment`.
 
     Raises
     ------
