@@ -41,7 +41,7 @@ def train_blocks(out: Path, architecture: str, *, steps: int = 3) -> None:
     options = TrainingOptions(architecture=architecture, sizes=TINY[architecture], steps=steps, checkpoint_every=2)
     train(
         "femoral_head", out, examples=examples[:2], held_out=examples[2:], training_data="blocks", simulated=True,
-        options=options,
+        contrast="fat+water", options=options,
     )  # fmt: skip
 
 

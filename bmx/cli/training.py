@@ -105,33 +105,23 @@ def _on_masks(
     from dataclasses import replace
 
     from bmx.training.cross_validation import cross_validate
-    from bmx.training.describing import examples_digest
-    from bmx.training.examples import Part
     from bmx.training.learning import train as verb
     from bmx.training.nifti_examples import read_examples
-    from bmx.training.splits import split
 
     examples = read_examples(images, masks, region, contrast=contrast, assume_aligned=assume_aligned)
-    data = f"{len(examples)} cases with masks of others, digest {examples_digest(examples)}" + _begun(options)
     if default_patience:
         options = replace(options, patience=_PATIENCE)
     if folds is not None:
         with _bar(region, folds * options.steps) as tell:
             report = cross_validate(
-                region, out, examples=examples, folds=folds, training_data=data, simulated=examples.simulated,
-                contrast=examples.contrast, options=options,
+                region, out, examples=examples, folds=folds, options=options,
                 progress=lambda fold, done, steps, loss: tell((fold - 1) * steps + done, loss),
             )  # fmt: skip
         typer.echo(report.summary().round(3).to_string())
         typer.echo(f"all cases: {out / 'held_out.csv'}; the worst, {report.worst.name}: {out / 'worst.png'}")
         return
-    chosen = split(examples.names, options.seed)
     with _bar(region, options.steps) as tell:
-        model = verb(
-            region, out, examples=Part(examples, chosen["training"]), validation=Part(examples, chosen["validation"]),
-            held_out=Part(examples, chosen["held_out"]), training_data=data, simulated=examples.simulated,
-            contrast=examples.contrast, options=options, progress=lambda done, _, loss: tell(done, loss),
-        )  # fmt: skip
+        model = verb(region, out, examples=examples, options=options, progress=lambda done, _, loss: tell(done, loss))
     _say(model.folder, model.card.held_out)
 
 
@@ -148,20 +138,14 @@ def _on_simulation(out: Path, region: str, number: int, contrast: Input, options
             examples=SimulatedExamples(which, number, seed, contrast, TRAINING),
             # Only patience needs a validation part; seeds of training and held-out participants are below a million.
             validation=SimulatedExamples(which, some, seed + 1_000_000, contrast, UNUSUAL)
-            if options.patience is not None else (),
+            if options.patience is not None else None,
             held_out=SimulatedExamples(which, some, seed + 1, contrast, UNUSUAL),
             training_data=f"{number} participants of bmx simulate, seed {seed}: "
             f"{TRAINING.randomised:.0%} randomised beyond realism, {TRAINING.unusual:.0%} of the others unusual"
-            + ", zoomed" * options.zoom + _begun(options),
-            simulated=True, contrast=contrast, options=options, progress=lambda done, _, loss: tell(done, loss),
+            + ", zoomed" * options.zoom,
+            options=options, progress=lambda done, _, loss: tell(done, loss),
         )  # fmt: skip
     _say(model.folder, model.card.held_out)
-
-
-def _begun(options: TrainingOptions) -> str:
-    from bmx.models.cards import ModelCard
-
-    return f"; begun with the weights {ModelCard.read(Path(options.start)).weights_digest}" if options.start else ""
 
 
 def _say(folder: str, held_out: Mapping[str, float]) -> None:

@@ -54,6 +54,8 @@ class SimulatedExamples(Sequence[Example]):
     people with nothing unusual, `identity` what sets the examples apart: no image has to be made for either.
     """
 
+    simulated = True
+
     def __init__(
         self,
         region: Region,

@@ -9,6 +9,7 @@ from pathlib import Path
 from bmx.core.preparation import InputContrast
 from bmx.regions import get_site, region_spacing
 from bmx.training.examples import Examples, Part, names
+from bmx.training.facts import facts_of
 from bmx.training.held_out import HeldOut, score, together
 from bmx.training.learning import train
 from bmx.training.options import TrainingOptions
@@ -21,9 +22,9 @@ def cross_validate(
     *,
     examples: Examples,
     folds: int,
-    training_data: str,
-    simulated: bool,
-    contrast: InputContrast = "fat+water",
+    training_data: str | None = None,
+    simulated: bool | None = None,
+    contrast: InputContrast | None = None,
     options: TrainingOptions | None = None,
     progress: Callable[[int, int, int, float], None] | None = None,
 ) -> HeldOut:
@@ -47,6 +48,7 @@ def cross_validate(
     """
     options, folder = options or TrainingOptions(), Path(out)
     which = get_site(region)
+    facts = facts_of(examples, training_data=training_data, simulated=simulated, contrast=contrast)
     parts: list[HeldOut] = []
     for number, chosen in enumerate(fold_splits(names(examples), folds, options.seed), start=1):
         held_out = Part(examples, chosen["held_out"])
@@ -58,7 +60,8 @@ def cross_validate(
         model = train(
             region, folder / f"fold_{number}", examples=Part(examples, chosen["training"]),
             validation=Part(examples, chosen["validation"]), held_out=held_out,
-            training_data=f"{training_data}; fold {number} of {folds}", simulated=simulated, contrast=contrast,
+            training_data=f"{facts.training_data}; fold {number} of {folds}", simulated=facts.simulated,
+            contrast=facts.contrast,
             options=replace(options, seed=options.seed + number - 1), progress=tell,
         )  # fmt: skip
         parts.append(score(model.network(), held_out, region_spacing(which)))

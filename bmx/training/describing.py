@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from bmx.core.agreement import IDEAL, spread
-from bmx.core.preparation import InputContrast
 from bmx.models.cards import ORIENTATION, ModelCard
 from bmx.regions import Region, region_spacing
 from bmx.training.checkpoints import Progress
-from bmx.training.examples import Examples, names, realistic
+from bmx.training.examples import Examples, examples_digest, names, realistic
+from bmx.training.facts import Facts
 from bmx.training.held_out import HeldOut
 from bmx.training.options import TrainingOptions
 
@@ -22,16 +22,6 @@ SPLITS = "splits.csv"
 
 Parts = Mapping[str, Examples]
 """`training`, `validation` and `held_out`."""
-
-
-def examples_digest(examples: Examples) -> str:
-    """BLAKE2 of volumes and masks as training sees them, 32 hexadecimal digits; names don't count."""
-    digest = hashlib.blake2b(digest_size=16)
-    for volume, mask in examples:
-        digest.update(repr(volume.shape).encode())
-        digest.update(np.ascontiguousarray(volume, np.float32).tobytes())
-        digest.update(np.packbits(mask).tobytes())
-    return digest.hexdigest()
 
 
 def identity_of(examples: Examples) -> str:
@@ -57,10 +47,7 @@ def describe(
     parts: Parts,
     held_out: HeldOut,
     progress: Progress,
-    *,
-    training_data: str,
-    simulated: bool,
-    contrast: InputContrast,
+    facts: Facts,
 ) -> ModelCard:
     """Make the card; the digest of the weights is still to be filled in."""
     spacing = region_spacing(region)
@@ -68,13 +55,13 @@ def describe(
         region=region.name,
         architecture=options.architecture,
         sizes=dict(options.sizes or {}),
-        input=contrast,
+        input=facts.contrast,
         spacing=spacing,
         orientation=ORIENTATION,
         normalisation="98th percentile of tissue = 1, cut to the body (bmx.core.preparation)",
-        training_data=training_data,
+        training_data=facts.training_data,
         training_steps=progress.best_step or progress.step,
-        simulated=simulated,
+        simulated=facts.simulated,
         held_out=held_out_entries(held_out),
         reference={
             **volume_reference(parts["training"], spacing),
@@ -82,7 +69,7 @@ def describe(
         },
         intended_use=(
             "simulated anatomy, not for people: tests, demonstration and teaching"
-            if simulated
+            if facts.simulated
             else "research on UK Biobank Dixon images; check the masks before you use the numbers"
         ),
         licence="BSD-3-Clause",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import overload
 
+import numpy as np
+
+from bmx.core.preparation import InputContrast
 from bmx.types import FloatVolume, Mask
 
 Example = tuple[FloatVolume, Mask]
 """(volume, mask), each (z, y, x), as `bmx.core.preparation.prepare` gives the volume."""
 
 Examples = Sequence[Example]
+"""They may say more of themselves by attributes: `names`, `realistic`, `simulated`, `contrast`, `identity`."""
 
 
 class Part(Sequence[Example]):
@@ -22,6 +27,8 @@ class Part(Sequence[Example]):
         self.names = tuple(everyone[index] for index in self._indices)
         ordinary = realistic(examples)
         self.realistic = tuple(ordinary[index] for index in self._indices)
+        self.simulated: bool | None = getattr(examples, "simulated", None)
+        self.contrast: InputContrast | None = getattr(examples, "contrast", None)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -59,3 +66,13 @@ def realistic(examples: Examples) -> tuple[bool, ...]:
     """
     found: tuple[bool, ...] | None = getattr(examples, "realistic", None)
     return (True,) * len(examples) if found is None else tuple(found)
+
+
+def examples_digest(examples: Examples) -> str:
+    """BLAKE2 of volumes and masks as training sees them, 32 hexadecimal digits; names don't count."""
+    digest = hashlib.blake2b(digest_size=16)
+    for volume, mask in examples:
+        digest.update(repr(volume.shape).encode())
+        digest.update(np.ascontiguousarray(volume, np.float32).tobytes())
+        digest.update(np.packbits(mask).tobytes())
+    return digest.hexdigest()

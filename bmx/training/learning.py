@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
-from bmx.core.preparation import InputContrast, get_contrast
+from bmx.core.preparation import InputContrast
 from bmx.errors import ModelError
 from bmx.models.cards import ModelCard
 from bmx.models.own import Model, best_device
@@ -21,9 +21,11 @@ from bmx.regions import Region, get_site, region_spacing
 from bmx.training.checkpoints import Progress, resume, write_checkpoint
 from bmx.training.curves import Curve, draw_curve
 from bmx.training.describing import Parts, describe, identity_of, write_splits
-from bmx.training.examples import Example, Examples
+from bmx.training.examples import Examples, Part, names
+from bmx.training.facts import facts_of
 from bmx.training.held_out import HeldOut, mean_dice, score
 from bmx.training.options import TrainingOptions
+from bmx.training.splits import split
 from bmx.training.step import train_step
 
 logger = logging.getLogger(__name__)
@@ -37,11 +39,11 @@ def train(
     out: str | Path,
     *,
     examples: Examples,
-    held_out: Examples,
-    validation: Examples = (),
-    training_data: str,
-    simulated: bool,
-    contrast: InputContrast = "fat+water",
+    held_out: Examples | None = None,
+    validation: Examples | None = None,
+    training_data: str | None = None,
+    simulated: bool | None = None,
+    contrast: InputContrast | None = None,
     options: TrainingOptions | None = None,
     progress: Report | None = None,
 ) -> Model:
@@ -56,13 +58,15 @@ def train(
 
     Parameters
     ----------
-    examples : pairs to learn from, for example of `read_examples`
+    examples : pairs to learn from, for example of `read_examples`; if no others are given, some of them, drawn by
+        participants and `options.seed`, are held out and for validation
     held_out : pairs that are only used at the end, for the scores on the card
     validation : pairs on which Dice is measured every `options.validate_every` steps; the weights of the best of
-        these steps are kept, and with `options.patience` training stops when it no longer rises
-    training_data : one sentence for the card
+        these steps are kept, and with `options.patience` training stops when it no longer rises; with `held_out`
+        alone there are none
+    training_data : one sentence for the card; by default the number of the examples and their digest
     simulated : whether the examples are simulated anatomy; such a model is refused on images of people
-    contrast : what the volumes show, for the card
+    contrast : what the volumes show, for the card; like `simulated` only needed if the examples don't say it
     options : TrainingOptions
     progress : called with (step, steps, loss)
 
@@ -72,51 +76,56 @@ def train(
         If there is no such region or contrast.
     ModelError
         If there are too few examples, patience without a validation part, nothing to score, the loss is no longer
-        finite, or `out` holds the checkpoint of a training with other options or other examples.
+        finite, it isn't known what the examples are, or `out` holds the checkpoint of a training with other options
+        or other examples.
     """
     options = options or TrainingOptions()
-    get_contrast(contrast)
-    _check_numbers(examples, held_out, validation, options)
+    parts = _parts(examples, validation, held_out, options)
+    facts = facts_of(examples, training_data=training_data, simulated=simulated, contrast=contrast, start=options.start)
     if options.sizes is None and options.architecture in SIZES:
         options = replace(options, sizes=SIZES[options.architecture])
     which, folder = get_site(region), Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     network = _begin(which, options).to(best_device())
     identity = {key: str(value) for key, value in asdict(options).items()}
-    identity |= {"region": region, "training_data": training_data, "simulated": str(simulated), "contrast": contrast}
-    parts: Parts = {"training": examples, "validation": validation, "held_out": held_out}
+    identity |= {"region": region} | {key: str(value) for key, value in asdict(facts).items()}
     identity |= {f"{name} examples": identity_of(part) for name, part in parts.items()}
-    state = _learn(network, folder, examples, validation, options, identity, progress)
+    state = _learn(network, folder, parts, options, identity, progress)
     if state.best:
         network.load_state_dict(state.best)
     draw_curve(folder, best_step=state.best_step)
     write_splits(folder, parts)
     # What is scored is what lies on disk: weights of half precision.
-    digest = save_weights(folder, network, region=region, contrast=contrast)
-    load_weights(folder, network, digest, region=region, contrast=contrast)
-    scores = score(network.eval(), held_out, region_spacing(which))
+    digest = save_weights(folder, network, region=region, contrast=facts.contrast)
+    load_weights(folder, network, digest, region=region, contrast=facts.contrast)
+    scores = score(network.eval(), parts["held_out"], region_spacing(which))
     _check_scores(scores, which)
     scores.write(folder, which)
-    card = describe(
-        which, options, parts, scores, state, training_data=training_data, simulated=simulated, contrast=contrast
-    )
-    card = replace(card, weights_digest=digest)
+    card = replace(describe(which, options, parts, scores, state, facts), weights_digest=digest)
     card.write(folder)
     return Model(str(folder), card)
 
 
-def _check_numbers(
-    examples: Examples, held_out: Sequence[Example], validation: Sequence[Example], options: TrainingOptions
-) -> None:
+def _parts(
+    examples: Examples, validation: Examples | None, held_out: Examples | None, options: TrainingOptions
+) -> Parts:
+    """Examples by what they are used for: as they are given, or drawn."""
+    if held_out is None:
+        if validation is not None:
+            raise ModelError(
+                "found validation= without held_out=; give both, or neither to have them drawn from the examples"
+            )
+        return {part: Part(examples, chosen) for part, chosen in split(names(examples), options.seed).items()}
     if len(examples) < 2 or len(held_out) < 1:
         raise ModelError(
             f"expected at least 2 examples and 1 held out, found {len(examples)} and {len(held_out)}; give more"
         )
-    if options.patience is not None and not len(validation):
+    if options.patience is not None and not validation:
         raise ModelError(
             f"patience={options.patience} stops training when Dice on a validation part no longer rises, "
             "but there is none; give validation=, or patience=None to take all steps"
         )
+    return {"training": examples, "validation": validation or (), "held_out": held_out}
 
 
 def _check_scores(scores: HeldOut, region: Region) -> None:
@@ -145,13 +154,13 @@ def _begin(region: Region, options: TrainingOptions) -> Network:
 def _learn(
     network: Network,
     folder: Path,
-    examples: Examples,
-    validation: Examples,
+    parts: Parts,
     options: TrainingOptions,
     identity: dict[str, str],
     progress: Report | None,
 ) -> Progress:
     """Take all steps, or as many as patience allows."""
+    examples, validation = parts["training"], parts["validation"]
     optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     state = resume(folder, network, optimiser, identity)
     curve = Curve(folder, state.step)

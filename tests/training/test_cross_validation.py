@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bmx.models.cards import ModelCard
-from bmx.training import TrainingOptions, cross_validate
-from tests.boxes import bright_boxes
+from bmx.training import TrainingOptions, cross_validate, read_examples
+from tests.boxes import bright_boxes, write_boxes
 from tests.networks import SIZES
 
 
@@ -23,7 +23,8 @@ def test_cross_validate__reports_every_case_and_goes_on_where_it_was_killed(tmp_
 
         return cross_validate(
             "femoral_head", out, examples=bright_boxes(6, 1), folds=3, training_data="boxes", simulated=False,
-            options=TrainingOptions(steps=3, checkpoint_every=1, sizes=SIZES, validate_every=2), progress=interrupt,
+            contrast="fat", progress=interrupt,
+            options=TrainingOptions(steps=3, checkpoint_every=1, sizes=SIZES, validate_every=2),
         ).cases  # fmt: skip
 
     whole = run(tmp_path / "whole")
@@ -38,3 +39,15 @@ def test_cross_validate__reports_every_case_and_goes_on_where_it_was_killed(tmp_
     assert (card.training_data, card.simulated) == ("boxes; fold 2 of 3", False)
     of_fold = whole[whole["fold"] == 2]
     assert card.held_out["dice_mean"] == pytest.approx(of_fold["dice"].mean(), rel=1e-6)
+
+
+def test_cross_validate__needs_nothing_but_examples_that_say_what_they_are(tmp_path: Path) -> None:
+    """Every card says it, and which fold it is of."""
+    examples = read_examples(*write_boxes(tmp_path / "drawn", 6), "femoral_head", contrast="fat")
+    options = TrainingOptions(steps=1, sizes=SIZES)
+    report = cross_validate("femoral_head", tmp_path / "folds", examples=examples, folds=2, options=options)
+    assert sorted(report.cases["case"]) == list("abcdef")
+    card = ModelCard.read(tmp_path / "folds" / "fold_2")
+    assert (card.simulated, card.input) == (False, "fat")
+    assert card.training_data.startswith("6 cases with masks of others, digest ")
+    assert card.training_data.endswith("; fold 2 of 2")

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bmx.training.describing import examples_digest
-from bmx.training.examples import Part, names
+from bmx.regions import REGIONS
+from bmx.simulation.examples import SimulatedExamples
+from bmx.training.examples import Part, examples_digest, names
 from tests.boxes import bright_boxes
 
 
@@ -17,6 +18,14 @@ def test_part__keeps_names_and_order() -> None:
     assert len(part[:1]) == 1
     with pytest.raises(IndexError):
         part[2]
+
+
+def test_part__says_what_the_whole_says() -> None:
+    """Of those that say nothing, nothing."""
+    simulated = Part(SimulatedExamples(REGIONS["spine"], 2, 5, "fat"), [1])
+    assert (simulated.simulated, simulated.contrast) == (True, "fat")
+    boxes = Part(bright_boxes(2, 1), [1])
+    assert (boxes.simulated, boxes.contrast) == (None, None)
 
 
 def test_names__are_numbers_where_there_are_none() -> None:

@@ -14,10 +14,10 @@ from bmx.models.cards import ModelCard
 from bmx.models.library import load_models
 from bmx.regions import REGIONS
 from bmx.simulation.examples import SimulatedExamples
-from bmx.training import TrainingOptions, train
-from bmx.training.describing import examples_digest
+from bmx.training import TrainingOptions, read_examples, train
+from bmx.training.examples import examples_digest
 from bmx.training.step import mask_centre
-from tests.boxes import bright_boxes
+from tests.boxes import bright_boxes, write_boxes
 from tests.networks import SIZES, write_model
 
 
@@ -30,7 +30,7 @@ def train_boxes(
 
     train(
         "femoral_head", out, examples=bright_boxes(8, 1), held_out=bright_boxes(3, 2), training_data="boxes",
-        validation=bright_boxes(validation, 3), simulated=True, progress=interrupt,
+        validation=bright_boxes(validation, 3), simulated=True, contrast="fat+water", progress=interrupt,
         options=TrainingOptions(steps=steps, checkpoint_every=2, seed=seed, sizes=SIZES, **options),
     )  # fmt: skip
 
@@ -114,6 +114,7 @@ def test_train__refuses_to_go_on_with_other_data(tmp_path: Path) -> None:
     """Half learned from these cases and half from those is no training that anybody could describe."""
     options = TrainingOptions(steps=1, sizes=SIZES)
     data = {"examples": bright_boxes(2, 1), "held_out": bright_boxes(1, 2), "simulated": True, "options": options}
+    data |= {"contrast": "fat+water"}
     train("femoral_head", tmp_path, training_data="boxes", **data)
     with pytest.raises(ModelError, match=r"other options or examples \(training_data=boxes\)"):
         train("femoral_head", tmp_path, training_data="spheres", **data)
@@ -135,7 +136,8 @@ def test_train__never_relabels_a_finished_training(tmp_path: Path, other: dict[s
     """
     data: dict[str, Any] = {
         "examples": bright_boxes(2, 1), "validation": bright_boxes(1, 3), "held_out": bright_boxes(1, 2),
-        "training_data": "boxes", "simulated": True, "options": TrainingOptions(steps=1, sizes=SIZES),
+        "training_data": "boxes", "simulated": True, "contrast": "fat+water",
+        "options": TrainingOptions(steps=1, sizes=SIZES),
     }  # fmt: skip
     train("femoral_head", tmp_path, **data)
     before = (tmp_path / "model.json").read_bytes()
@@ -167,6 +169,25 @@ def test_train__refuses_to_continue_a_training_with_other_options(tmp_path: Path
     train_boxes(tmp_path, 2)
     with pytest.raises(ModelError, match=r"holds a training with other options or examples \(seed=0\)"):
         train_boxes(tmp_path, 2, seed=1)
+
+
+def test_train__needs_nothing_but_examples_that_say_what_they_are(tmp_path: Path) -> None:
+    """Parts are drawn as on the command line; the card says of the masks what their headers and the reader said."""
+    examples = read_examples(*write_boxes(tmp_path / "drawn", 6), "femoral_head", contrast="fat")
+    options = TrainingOptions(steps=1, sizes=SIZES)
+    card = train("femoral_head", tmp_path / "model", examples=examples, options=options).card
+    assert (card.simulated, card.input) == (False, "fat")
+    assert card.training_data == f"6 cases with masks of others, digest {examples_digest(examples)}"
+    splits = pd.read_csv(tmp_path / "model" / "splits.csv")
+    assert sorted(splits["case"]) == list("abcdef")
+    assert splits["part"].value_counts().to_dict() == {"training": 4, "validation": 1, "held_out": 1}
+
+
+def test_train__refuses_a_validation_part_with_nothing_held_out(tmp_path: Path) -> None:
+    """It would be chosen by what it is scored on, or its parts overlap."""
+    data = {"examples": bright_boxes(6, 1), "validation": bright_boxes(1, 2), "simulated": True, "contrast": "fat"}
+    with pytest.raises(ModelError, match="found validation= without held_out="):
+        train("femoral_head", tmp_path, **data)  # type: ignore[arg-type]
 
 
 def test_train__writes_a_card_that_says_what_it_was_trained_on(tmp_path: Path) -> None:
@@ -239,8 +260,9 @@ def test_train__begins_with_the_weights_of_another_model(tmp_path: Path) -> None
     """With steps too small to change anything, what comes out is what training began with."""
     start = write_model(tmp_path / "start", "femoral_head", seed=3)
     options = TrainingOptions(steps=1, learning_rate=1e-12, sizes=SIZES, start=str(start))
-    data = {"examples": bright_boxes(2, 1), "held_out": bright_boxes(1, 2), "training_data": "boxes", "simulated": True}
-    train("femoral_head", tmp_path / "tuned", options=options, **data)
+    data = {"examples": bright_boxes(2, 1), "held_out": bright_boxes(1, 2), "simulated": True, "contrast": "fat"}
+    told = train("femoral_head", tmp_path / "tuned", options=options, **data).card.training_data
+    assert told.endswith(f"; begun with the weights {ModelCard.read(start).weights_digest}")
     tuned, given = (load_file(folder / "weights.safetensors") for folder in (tmp_path / "tuned", start))
     for name, tensor in given.items():
         torch.testing.assert_close(tuned[name], tensor, rtol=1e-3, atol=1e-6)
