@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bmx.acquisition import SLABS
 from bmx.errors import StoreError
 from bmx.partitions.work import absolute_place, writing_to
 from bmx.regions import get_region
+from bmx.schema import validate
 from bmx.sources.header import SIMULATED_COMMENT
 from bmx.store.reading import open_store
 from bmx.store.results import open_masks
@@ -32,7 +33,9 @@ _SCANNER = 1
 """NIfTI's code of coordinates of the scanner."""
 
 
-def export(store: str | Path, eid: int | str, folder: str | Path, *, masks: str | Path | None = None) -> list[str]:
+def export(
+    store: str | Path, eid: int | str, folder: str | Path, *, masks: str | Path | xr.DataTree | None = None
+) -> list[str]:
     """Write one NIfTI file per slab and contrast, `EID_20201_I_0_slab_N_CONTRAST.nii.gz`.
 
     The native slices alone, voxels and RAS+ millimetres exactly as stored: x towards Left, y towards Posterior,
@@ -43,7 +46,8 @@ def export(store: str | Path, eid: int | str, folder: str | Path, *, masks: str 
     store : from `bmx.convert`
     eid : one participant of it
     folder : path or URL; made if it isn't there, files of the same names are written over
-    masks : of a run; adds `EID_20201_I_0_REGION.nii.gz`, uint8, on the grid of the slab in which the mask lies
+    masks : of a run, or a tree of masks (of `bmx.segment` or `bmx.read_masks`); adds `EID_20201_I_0_REGION.nii.gz`,
+        uint8, on the grid of the slab in which the mask lies
 
     Returns
     -------
@@ -57,7 +61,7 @@ def export(store: str | Path, eid: int | str, folder: str | Path, *, masks: str 
     """
     eid = int(eid)
     slabs = _participant(open_store(store), eid, store)
-    drawn = None if masks is None else _participant(open_masks(masks), eid, masks)
+    drawn = {} if masks is None else _drawn(masks, eid)
     stem = f"{eid}_{slabs.attrs['ukb_field']}_{slabs.attrs['ukb_instance']}_0"
     fs, root = fsspec.core.url_to_fs(absolute_place(folder))
     # A simulated person must not turn into a real one on the way through NIfTI.
@@ -68,10 +72,9 @@ def export(store: str | Path, eid: int | str, folder: str | Path, *, masks: str 
             logger.info("export: participant %d has no %s: %s", eid, name, slab["slab_reason"].item() or "it is absent")
             continue
         images = dict(_held(name, slab, eid))
-        if drawn is not None and name in drawn.children:
-            mask = drawn[f"{name}/mask"]
-            assert isinstance(mask, xr.DataArray)
-            images |= {region: mask.sel(region=region) for region in _drawn_here(drawn, name)}
+        if name in drawn:
+            _check_grid(drawn[name], slab, name)
+            images |= {region: drawn[name].sel(region=region) for region in _drawn_here(drawn, name)}
         count, affine = int(slab["native_slices"]), slab["affine"].to_numpy()
         for label, image in images.items():
             path = f"{root.rstrip('/')}/{stem}_{label}.nii.gz"
@@ -84,11 +87,26 @@ def export(store: str | Path, eid: int | str, folder: str | Path, *, masks: str 
     return written
 
 
-def _drawn_here(drawn: xr.DataTree, slab: str) -> list[str]:
+def _drawn(masks: str | Path | xr.DataTree, eid: int) -> dict[str, xr.DataArray]:
+    """Masks of one participant by slab, (region, z, y, x) uint8; networks of a lazy tree run once, here."""
+    if isinstance(masks, xr.DataTree):
+        tree = _participant(validate(masks, "participant", "mask"), eid, "the masks")
+    else:
+        tree = _participant(open_masks(masks), eid, masks)
+    return {name: slab["mask"].compute() for name, slab in _slabs(tree) if "mask" in slab}
+
+
+def _check_grid(mask: xr.DataArray, slab: xr.Dataset, name: str) -> None:
+    found, expected = ({dim: one.sizes[dim] for dim in "zyx"} for one in (mask, slab))
+    if found != expected:
+        raise StoreError(f"masks of {name} have {found} voxels, its images {expected}; give masks of this store")
+
+
+def _drawn_here(drawn: Mapping[str, xr.DataArray], slab: str) -> list[str]:
     """Regions to be written with a slab: those with voxels in it, and those of its own that have none anywhere."""
     voxels = {
-        name: {str(one): bool(node["mask"].sel(region=one).any()) for one in node["region"].to_numpy()}
-        for name, node in drawn.children.items()
+        name: {str(region): bool(mask.sel(region=region).any()) for region in mask["region"].to_numpy()}
+        for name, mask in drawn.items()
     }
     elsewhere = {region for name, held in voxels.items() if name != slab for region, some in held.items() if some}
     return [

@@ -16,7 +16,7 @@ from bmx.core.geometry import to_world
 from bmx.errors import StoreError
 from bmx.store.exporting import export, to_nifti
 from bmx.store.layout import consolidate
-from bmx.store.results import create_masks
+from bmx.store.results import create_masks, open_masks
 from bmx.store.slabs import column_names, create_store, write_columns, write_images
 from bmx.types import Affine
 from bmx.variables import SLAB_STATUS, VARIABLES
@@ -131,6 +131,24 @@ def test_export__adds_masks_on_the_grid_of_their_slab(folder: Path, tmp_path: Pa
     np.testing.assert_array_equal(mask.affine, image.affine)
     assert np.argwhere(mask.dataobj).min(axis=0).tolist() == [100, 80, 20]
     assert int(np.asarray(mask.dataobj).sum()) == 400
+
+
+def test_export__takes_a_tree_of_masks(folder: Path, tmp_path: Path) -> None:
+    """Of networks composed by hand, say, which nobody wrote; the same files as from the disk."""
+    tree = open_masks(folder / "r.masks.zarr")
+    places = {"disk": folder / "r.masks.zarr", "tree": tree}
+    from_disk, from_tree = (export(folder / "s.zarr", 6000001, tmp_path / name, masks=places[name]) for name in places)
+    assert names(from_tree) == names(from_disk)
+    spine = names(from_tree).index("6000001_20201_2_0_spine.nii.gz")
+    assert Path(from_tree[spine]).read_bytes() == Path(from_disk[spine]).read_bytes()
+
+
+def test_export__refuses_masks_of_another_grid(folder: Path, tmp_path: Path) -> None:
+    """They would lie beside what they are masks of."""
+    shorter = open_masks(folder / "r.masks.zarr").isel(z=slice(40))
+    with pytest.raises(StoreError, match=r"masks of slab_2 have \{'z': 40, .*, its images \{'z': 4\d, "):
+        export(folder / "s.zarr", 6000001, tmp_path, masks=shorter)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_export__writes_a_region_from_the_slab_in_which_it_lies(folder: Path, tmp_path: Path) -> None:
