@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bmx import analysis, plot
+    from bmx import analysis, plot, training
     from bmx import quality as qc
     from bmx.analysis.participants import flow
     from bmx.cohort.run import run
@@ -66,6 +66,7 @@ _HOME = {
     "status": "bmx.partitions.progress:status",
     "to_table": "bmx.store.tables:to_table",
     "train": "bmx.training.learning:train",
+    "training": "bmx.training",
     "withdraw": "bmx.ingest.withdrawing:withdraw",
 }
 
@@ -98,6 +99,7 @@ __all__ = [
     "status",
     "to_table",
     "train",
+    "training",
     "withdraw",
 ]
 

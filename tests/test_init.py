@@ -38,7 +38,7 @@ for module in pkgutil.walk_packages(bmx.__path__, "bmx."):
 found += [kinds(), kinds()]
 print(json.dumps(found))
 """
-    modules = {"analysis", "plot", "qc"}
+    modules = {"analysis", "plot", "qc", "training"}
     expected = {name: "module" if name in modules else "function" for name in bmx.__all__}
     assert fresh(kinds) == [expected] * 3
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bmx.cli.app import Seed, app, errors
+from bmx.cli.app import Seed, app
 
 if TYPE_CHECKING:
     from bmx.training.options import TrainingOptions
@@ -112,16 +111,11 @@ def _on_masks(
     if default_patience:
         options = replace(options, patience=_PATIENCE)
     if folds is not None:
-        with _bar(region, folds * options.steps) as tell:
-            report = cross_validate(
-                region, out, examples=examples, folds=folds, options=options,
-                progress=lambda fold, done, steps, loss: tell((fold - 1) * steps + done, loss),
-            )  # fmt: skip
+        report = cross_validate(region, out, examples=examples, folds=folds, options=options)
         typer.echo(report.summary().round(3).to_string())
         typer.echo(f"all cases: {out / 'held_out.csv'}; the worst, {report.worst.name}: {out / 'worst.png'}")
         return
-    with _bar(region, options.steps) as tell:
-        model = verb(region, out, examples=examples, options=options, progress=lambda done, _, loss: tell(done, loss))
+    model = verb(region, out, examples=examples, options=options)
     _say(model.folder, model.card.held_out)
 
 
@@ -132,19 +126,18 @@ def _on_simulation(out: Path, region: str, number: int, contrast: Input, options
 
     which, seed = get_site(region), 2 * options.seed + 20_001
     some = max(number // 10, 1)
-    with _bar(region, options.steps) as tell:
-        model = verb(
-            region, out,
-            examples=SimulatedExamples(which, number, seed, contrast, TRAINING),
-            # Only patience needs a validation part; seeds of training and held-out participants are below a million.
-            validation=SimulatedExamples(which, some, seed + 1_000_000, contrast, UNUSUAL)
-            if options.patience is not None else None,
-            held_out=SimulatedExamples(which, some, seed + 1, contrast, UNUSUAL),
-            training_data=f"{number} participants of bmx simulate, seed {seed}: "
-            f"{TRAINING.randomised:.0%} randomised beyond realism, {TRAINING.unusual:.0%} of the others unusual"
-            + ", zoomed" * options.zoom,
-            options=options, progress=lambda done, _, loss: tell(done, loss),
-        )  # fmt: skip
+    model = verb(
+        region, out,
+        examples=SimulatedExamples(which, number, seed, contrast, TRAINING),
+        # Only patience needs a validation part; seeds of training and held-out participants are below a million.
+        validation=SimulatedExamples(which, some, seed + 1_000_000, contrast, UNUSUAL)
+        if options.patience is not None else None,
+        held_out=SimulatedExamples(which, some, seed + 1, contrast, UNUSUAL),
+        training_data=f"{number} participants of bmx simulate, seed {seed}: "
+        f"{TRAINING.randomised:.0%} randomised beyond realism, {TRAINING.unusual:.0%} of the others unusual"
+        + ", zoomed" * options.zoom,
+        options=options,
+    )  # fmt: skip
     _say(model.folder, model.card.held_out)
 
 
@@ -155,13 +148,3 @@ def _say(folder: str, held_out: Mapping[str, float]) -> None:
     if "volume_error_percent_mean" in held_out:
         parts.append(f"volume {held_out['volume_error_percent_mean']:+.1f} %")
     typer.echo(f"{folder}: {', '.join(parts)}; {int(held_out['n'])} cases in held_out.csv, the worst in worst.png")
-
-
-@contextmanager
-def _bar(region: str, steps: int) -> Iterator[Callable[[int, float], None]]:
-    """A progress bar; call what it gives with (steps done, loss)."""
-    from rich.progress import Progress
-
-    with Progress(console=errors) as bar:
-        task = bar.add_task(f"training {region}", total=steps)
-        yield lambda done, loss: bar.update(task, completed=done, description=f"training {region}, loss {loss:.2f}")

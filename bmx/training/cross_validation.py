@@ -13,6 +13,7 @@ from bmx.training.facts import facts_of
 from bmx.training.held_out import HeldOut, score, together
 from bmx.training.learning import train
 from bmx.training.options import TrainingOptions
+from bmx.training.showing import training_bar
 from bmx.training.splits import fold_splits
 
 
@@ -39,7 +40,7 @@ def cross_validate(
     examples : all pairs, for example of `read_examples`
     folds : how many parts to hold out in turn
     training_data, simulated, contrast, options : as `train` has them; folds differ in their seed
-    progress : called with (fold, step, steps, loss), fold from 1 on
+    progress : called with (fold, step, steps, loss), fold from 1 on; by default a bar is shown
 
     Raises
     ------
@@ -50,22 +51,23 @@ def cross_validate(
     which = get_site(region)
     facts = facts_of(examples, training_data=training_data, simulated=simulated, contrast=contrast)
     parts: list[HeldOut] = []
-    for number, chosen in enumerate(fold_splits(names(examples), folds, options.seed), start=1):
-        held_out = Part(examples, chosen["held_out"])
+    with training_bar(f"training {region}", folds * options.steps, hidden=progress is not None) as show:
+        for number, chosen in enumerate(fold_splits(names(examples), folds, options.seed), start=1):
+            held_out = Part(examples, chosen["held_out"])
 
-        def tell(step: int, steps: int, loss: float, fold: int = number) -> None:
-            if progress is not None:
-                progress(fold, step, steps, loss)
+            def tell(step: int, steps: int, loss: float, fold: int = number) -> None:
+                show((fold - 1) * steps + step, loss)
+                if progress is not None:
+                    progress(fold, step, steps, loss)
 
-        model = train(
-            region, folder / f"fold_{number}", examples=Part(examples, chosen["training"]),
-            validation=Part(examples, chosen["validation"]), held_out=held_out,
-            training_data=f"{facts.training_data}; fold {number} of {folds}", simulated=facts.simulated,
-            contrast=facts.contrast,
-            options=replace(options, seed=options.seed + number - 1), progress=tell,
-        )  # fmt: skip
-        parts.append(score(model.network(), held_out, region_spacing(which)))
-        parts[-1].cases.insert(1, "fold", number)
+            model = train(
+                region, folder / f"fold_{number}", examples=Part(examples, chosen["training"]),
+                validation=Part(examples, chosen["validation"]), held_out=held_out,
+                training_data=f"{facts.training_data}; fold {number} of {folds}", simulated=facts.simulated,
+                contrast=facts.contrast, options=replace(options, seed=options.seed + number - 1), progress=tell,
+            )  # fmt: skip
+            parts.append(score(model.network(), held_out, region_spacing(which)))
+            parts[-1].cases.insert(1, "fold", number)
     report = together(parts)
     report.write(folder, which)
     return report

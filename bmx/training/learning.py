@@ -25,6 +25,7 @@ from bmx.training.examples import Examples, Part, names
 from bmx.training.facts import facts_of
 from bmx.training.held_out import HeldOut, mean_dice, score
 from bmx.training.options import TrainingOptions
+from bmx.training.showing import training_bar
 from bmx.training.splits import split
 from bmx.training.step import train_step
 
@@ -68,7 +69,7 @@ def train(
     simulated : whether the examples are simulated anatomy; such a model is refused on images of people
     contrast : what the volumes show, for the card; like `simulated` only needed if the examples don't say it
     options : TrainingOptions
-    progress : called with (step, steps, loss)
+    progress : called with (step, steps, loss); by default a bar is shown
 
     Raises
     ------
@@ -90,7 +91,14 @@ def train(
     identity = {key: str(value) for key, value in asdict(options).items()}
     identity |= {"region": region} | {key: str(value) for key, value in asdict(facts).items()}
     identity |= {f"{name} examples": identity_of(part) for name, part in parts.items()}
-    state = _learn(network, folder, parts, options, identity, progress)
+    with training_bar(f"training {region}", options.steps, hidden=progress is not None) as show:
+
+        def tell(step: int, loss: float) -> None:
+            show(step, loss)
+            if progress is not None:
+                progress(step, options.steps, loss)
+
+        state = _learn(network, folder, parts, options, identity, tell)
     if state.best:
         network.load_state_dict(state.best)
     draw_curve(folder, best_step=state.best_step)
@@ -157,7 +165,7 @@ def _learn(
     parts: Parts,
     options: TrainingOptions,
     identity: dict[str, str],
-    progress: Report | None,
+    tell: Callable[[int, float], None],
 ) -> Progress:
     """Take all steps, or as many as patience allows."""
     examples, validation = parts["training"], parts["validation"]
@@ -179,8 +187,7 @@ def _learn(
             network.train()
             state.validated(dice, network)
         curve.log(state.step - 1, loss, dice)
-        if progress is not None:
-            progress(state.step, options.steps, loss)
+        tell(state.step, loss)
         stops = options.patience is not None and state.waited >= options.patience
         if last or stops or state.step % options.checkpoint_every == 0:
             write_checkpoint(folder, network, optimiser, identity, state)

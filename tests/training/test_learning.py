@@ -268,3 +268,20 @@ def test_train__begins_with_the_weights_of_another_model(tmp_path: Path) -> None
         torch.testing.assert_close(tuned[name], tensor, rtol=1e-3, atol=1e-6)
     with pytest.raises(ModelError, match="a model of femoral_head, expected spine"):
         train("spine", tmp_path / "other", options=options, **data)
+
+
+def test_train__shows_a_bar_unless_somebody_else_shows_something(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script would be silent for minutes otherwise; and two bars would write over one another."""
+    data = {"examples": bright_boxes(2, 1), "held_out": bright_boxes(1, 2), "simulated": True, "contrast": "fat"}
+    options = TrainingOptions(steps=2, sizes=SIZES)
+    train("femoral_head", tmp_path / "shown", options=options, **data)  # type: ignore[arg-type]
+    assert "training femoral_head, loss" in capsys.readouterr().err
+    told: list[tuple[int, int]] = []
+    train(
+        "femoral_head", tmp_path / "told", options=options, **data,  # type: ignore[arg-type]
+        progress=lambda step, steps, loss: told.append((step, steps)),
+    )  # fmt: skip
+    assert told == [(1, 2), (2, 2)]
+    assert "training" not in capsys.readouterr().err
