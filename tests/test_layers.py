@@ -13,7 +13,7 @@ import bmx
 PACKAGE = Path(bmx.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "types", "_optional", "_lazy"),
+    ("errors", "types", "_console", "_optional", "_lazy"),
     ("acquisition", "regions", "variables", "schema"),
     ("core", "nn"),
     ("store", "sources", "models", "phenotypes", "partitions"),

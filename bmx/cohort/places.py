@@ -78,6 +78,8 @@ def check_place(work: WorkFolder, plan: Plan, target: str, masks_url: str) -> bo
     StoreError
         What is there, and what differs.
     """
+    if masks_url == target:
+        raise StoreError(f"masks and results can't both lie at {target}; give masks= another place, or leave it out")
     results = find_store(target, RESULTS_FORMAT, VERSION)
     masks = find_store(masks_url, MASKS_FORMAT, VERSION)
     if not work.has_plan():

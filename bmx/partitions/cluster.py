@@ -38,10 +38,13 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
     Raises
     ------
     BmxError
-        If the local processes don't start, which in a script means that it lacks its `__main__` guard.
+        If the client is closed or asynchronous, there would be no worker, or the local processes don't start, which
+        in a script means that it lacks its `__main__` guard.
     """
+    _check_workers(workers)
     found = client if client is not None else _active_client()
     if found is not None:
+        _check_client(found)
         yield found
         return
 
@@ -81,6 +84,22 @@ def dask_client(client: Client | None = None, *, workers: int | None = None) -> 
             raise
 
 
+def _check_workers(workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise BmxError(f"workers={workers} would leave nobody to work; give 1 or more, or None for one per core")
+
+
+def _check_client(client: Client) -> None:
+    if client.asynchronous:
+        # What waits for its tasks within the loop that would run them waits for ever.
+        raise BmxError("the Dask client is asynchronous; expected one made without asynchronous=True, in a thread")
+    if client.status != "running":
+        raise BmxError(
+            f"the Dask client is {client.status}, expected one that is running; make a new one, or give none for "
+            "local processes"
+        )
+
+
 def _end_workers(cluster: LocalCluster) -> None:
     """Wait for no task that is under way, as closing a cluster does: it will be done again."""
     cluster.sync(_end, list(cluster.workers.values()))
@@ -95,8 +114,10 @@ async def _end(nannies: list[Nanny]) -> None:
 
 def worker_count(client: Client | None = None, *, workers: int | None = None) -> int:
     """How many tasks can run at once on the client that `dask_client` would give; starts nothing."""
+    _check_workers(workers)
     found = client if client is not None else _active_client()
     if found is not None:
+        _check_client(found)
         threads: dict[str, int] = found.nthreads()
         return max(1, sum(threads.values()))
     return workers if workers is not None else _cores()

@@ -219,17 +219,19 @@ class WorkFolder:
 
 
 def absolute_place(place: str | Path) -> str:
-    """Make a local path absolute, since workers may run in another folder; a URL stays as it is.
+    """Make a local path absolute, since workers may run in another folder; a URL only loses a slash at its end.
 
     Examples
     --------
-    >>> absolute_place("file:///data/ukbb.zarr"), absolute_place("s3://bucket/ukbb.zarr")
+    >>> absolute_place("file:///data/ukbb.zarr"), absolute_place("s3://bucket/ukbb.zarr/")
     ('/data/ukbb.zarr', 's3://bucket/ukbb.zarr')
     """
     text = str(place)
     if text.startswith(_LOCAL):
         text = str(fsspec.core.url_to_fs(text)[1])
-    return text if "://" in text else str(Path(text).absolute())
+    scheme, is_url, path = text.partition("://")
+    # With its slash, what is named after a store would lie within it.
+    return f"{scheme}://{path.rstrip('/')}" if is_url else str(Path(text).absolute())
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def choose_regions(slabs: xr.DataTree, asked: str | Sequence[str] | None, side: 
     Raises
     ------
     ModelError
-        If the slab of a region isn't in the tree.
+        If the slab of a region isn't in the tree, or no region is left.
     ValueError
         If a region or side is unknown.
     """
@@ -36,7 +36,14 @@ def choose_regions(slabs: xr.DataTree, asked: str | Sequence[str] | None, side: 
             f"{absent[0].name} cannot be drawn: it lies in slab {absent[0].slab}, and the store has "
             f"slabs {', '.join(map(str, numbers))}; convert that slab too, or leave the region out"
         )
-    return [name for name, region in ALL_REGIONS.items() if region.slab in numbers and name in wanted]
+    chosen = [name for name, region in ALL_REGIONS.items() if region.slab in numbers and name in wanted]
+    if not chosen:
+        lie = ", ".join(f"{name} in slab {region.slab}" for name, region in REGIONS.items())
+        raise ModelError(
+            f"there is no region to draw: regions={asked}, and the store has slabs {', '.join(map(str, numbers))}; "
+            f"expected one of {lie}"
+        )
+    return chosen
 
 
 def _on_sides(name: str, side: Sides) -> tuple[str, ...]:

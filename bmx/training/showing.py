@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import Progress
+
+from bmx._console import progress_console
 
 
 @contextmanager
 def training_bar(label: str, steps: int, *, hidden: bool = False) -> Iterator[Callable[[int, float], None]]:
     """Show how far a training has come; call what this gives with (steps done, loss)."""
-    with Progress(console=Console(stderr=True), disable=hidden) as bar:
+    with Progress(console=progress_console(), disable=hidden) as bar:
         task = bar.add_task(label, total=steps)
         yield lambda done, loss: bar.update(task, completed=done, description=f"{label}, loss {loss:.2f}")

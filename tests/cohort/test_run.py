@@ -406,6 +406,10 @@ def test_run__refuses_before_it_begins(store: Path, untrained: Path, tmp_path: P
         run(store, tmp_path / "r.zarr", models=untrained, regions=["spine"], client=threads)
     with pytest.raises(ModelError, match="no model of femoral_head"):
         run(store, tmp_path / "r.zarr", models=untrained / "spine", regions=REGION, client=threads)
+    with pytest.raises(ModelError, match=r"there is no region to draw: regions=\[\], and the store has slabs 4"):
+        run(store, tmp_path / "r.zarr", models=untrained, regions=[], client=threads)
+    with pytest.raises(StoreError, match=r"masks and results can't both lie at .*r\.zarr; give masks= another place"):
+        run(store, tmp_path / "r.zarr", models=untrained, masks=tmp_path / "r.zarr", client=threads)
     assert not list(tmp_path.iterdir())
 
 

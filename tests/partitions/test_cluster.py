@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import dask
 import pytest
 from distributed import Client, Worker
 
+from bmx.errors import BmxError
 from bmx.partitions.cluster import dask_client, worker_count
 
 
@@ -20,6 +22,28 @@ def test_dask_client__prefers_the_active_one(threads: Client) -> None:
     with dask_client(threads) as given:
         assert given is threads
     assert threads.status == "running"
+
+
+def test_dask_client__refuses_one_that_is_closed_or_asynchronous(threads: Client) -> None:
+    """A closed one raises anything, and an asynchronous one waits for ever for tasks of its own loop."""
+    closed = Client(threads.scheduler.address, set_as_default=False)
+    closed.close()
+    for ask in (lambda: dask_client(closed).__enter__(), lambda: worker_count(closed)):
+        with pytest.raises(BmxError, match="the Dask client is closed, expected one that is running"):
+            ask()
+
+    async def ask_within_a_loop() -> None:
+        async with Client(threads.scheduler.address, asynchronous=True, set_as_default=False) as client:
+            dask_client(client).__enter__()
+
+    with pytest.raises(BmxError, match="the Dask client is asynchronous; expected"):
+        asyncio.run(ask_within_a_loop())
+
+
+def test_dask_client__refuses_to_work_without_workers() -> None:
+    """The memory of the machine can't be shared among none."""
+    with pytest.raises(BmxError, match="workers=0 would leave nobody to work; give 1 or more"):
+        dask_client(workers=0).__enter__()
 
 
 def test_worker_count__starts_nothing() -> None:
