@@ -10,7 +10,7 @@ import xarray as xr
 
 from bmx.errors import SchemaError, name_of
 from bmx.regions import REGIONS
-from bmx.variables import VARIABLES, Variable
+from bmx.variables import TEXT, VARIABLES, Variable
 
 Data = TypeVar("Data", xr.Dataset, xr.DataTree)
 
@@ -92,7 +92,7 @@ def conform(dataset: xr.Dataset) -> xr.Dataset:
             variable = dataset[name].transpose(*declared.dims).variable
             if declared.dtype == "string":
                 # Text of fixed width has no Zarr v3 specification, and Zarr warns about it.
-                variable = variable.astype(np.dtypes.StringDType())
+                variable = variable.astype(TEXT)
             elif variable.dtype != declared.dtype:
                 variable = variable.astype(declared.dtype)
             variable.attrs = declared.attrs

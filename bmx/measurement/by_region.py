@@ -13,14 +13,14 @@ from bmx.core.missing_slices import leave_out_halves
 from bmx.core.noise import slab_levels
 from bmx.core.recipes import DEFAULT_RECIPE, Recipe, get_recipe
 from bmx.measurement.checks import GRID, check_fit, slabs_with_masks
-from bmx.measurement.judging import MEASURABLE, TEXT, judge
+from bmx.measurement.judging import MEASURABLE, judge
 from bmx.measurement.one_slab import choose_slab
 from bmx.measurement.own_slab import add_own_slab
 from bmx.measurement.swaps import exchange_back
 from bmx.regions import Region, get_region
 from bmx.schema import conform, plain_attrs, validate
 from bmx.types import Affine, IntVolume
-from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SWAP, VARIABLES, variables_of
+from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SWAP, TEXT, VARIABLES, variables_of
 
 ORIGIN = ("ukb_field", "ukb_instance", "simulated", "models_simulated")
 """Attributes of slabs and masks that the results carry on."""

@@ -16,12 +16,12 @@ from bmx.core.vertebrae import LEVELS
 from bmx.errors import SchemaError
 from bmx.measurement.by_region import ORIGIN
 from bmx.measurement.checks import GRID, check_fit
-from bmx.measurement.judging import MEASURABLE, TEXT
+from bmx.measurement.judging import MEASURABLE
 from bmx.measurement.swaps import exchange_back
 from bmx.regions import REGIONS
 from bmx.schema import conform, plain_attrs, validate
 from bmx.types import Affine, IntVolume, Mask
-from bmx.variables import VARIABLES, variables_of
+from bmx.variables import TEXT, VARIABLES, variables_of
 
 _SPINE = REGIONS["spine"]
 _NAMES = np.array(["", *LEVELS])

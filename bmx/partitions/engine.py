@@ -95,6 +95,11 @@ def run_missing(
     parts = [plan.partition(index) for index in missing]
     try:
         with dask_client(client, workers=workers) as active:
+            if not active.nthreads():
+                logger.warning(
+                    "%s: the Dask cluster has no workers, waiting for some; if they have ended, as those of a "
+                    "LocalCluster do when a notebook is interrupted, make a new one", label,
+                )  # fmt: skip
             killers = _submit_and_wait(
                 active, task, work, parts, label=label, may_kill=rescue is not None, timeout=timeout, resource=resource
             )

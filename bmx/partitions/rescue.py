@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import logging
@@ -30,6 +31,8 @@ NOBODY: Mapping[int, str] = MappingProxyType({})
 """Leaves out none."""
 
 _ORPHAN_LOOKS_S = 1.0
+_PR_SET_PDEATHSIG = 1
+"""Of Linux: the signal to get when the thread that started this process ends."""
 
 _LAST_WORDS = 2000
 """Characters of a child's error to show."""
@@ -126,7 +129,7 @@ def main(words: Sequence[str]) -> None:
     The last line of what it prints is how many participants failed.
     """
     function, work_url, index, option, value = words
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    _end_with(os.getppid())
     module, _, name = function.partition(":")
     task: SparingTask = getattr(importlib.import_module(module), name)
     if option == "--only":
@@ -138,6 +141,13 @@ def main(words: Sequence[str]) -> None:
 
 def _end_with(parent: int) -> None:
     """End this process soon after the worker that started it: what hangs here would stay for ever."""
+    if sys.platform == "linux":
+        # No thread of ours runs beside an extension that hangs without letting go of the interpreter.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_ORPHAN_LOOKS_S)
     os.kill(os.getpid(), signal.SIGKILL)

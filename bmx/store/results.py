@@ -29,7 +29,7 @@ from bmx.store.layout import (
     open_for_writing,
 )
 from bmx.store.withdrawal import withdrawals_in
-from bmx.variables import VARIABLES, Variable, variables_of
+from bmx.variables import TEXT, VARIABLES, Variable, variables_of
 
 OF_REGION = ["slab", "side", "erosion", "model"]
 """Variables of the results that describe a region, not a participant."""
@@ -105,11 +105,9 @@ def write_results(
     attrs: dict[str, Any],
 ) -> None:
     """Write the results store from the records of all partitions; its consolidated metadata are the commit."""
-    history = _history(find_store(url, RESULTS_FORMAT, VERSION), "results", len(eids))
+    earlier = find_store(url, RESULTS_FORMAT, VERSION)
+    history = _history(earlier, "results", len(eids))
     named = plain_attrs({"bmx_format": RESULTS_FORMAT, "bmx_format_version": VERSION, **attrs, "history": history})
-    # Created with its name: killed in between, a nameless group would be taken for somebody else's.
-    root = zarr.create_group(url, zarr_format=3, overwrite=True, attributes=named)
-    create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
     of_region: dict[str, Any] = {
         "region": list(regions),
         "slab": [get_region(name).slab for name in regions],
@@ -118,16 +116,34 @@ def write_results(
         "model": [models[name] for name in regions],
     }
     source = [VARIABLES["source_digest"]] if all("source_digest" in record for record in records) else []
-    for variable in (*variables_of("results"), *source):
+    columns = (*variables_of("results"), *source)
+    vertebrae = [VERTEBRAE] if all("vertebra_bmff" in record for record in records) else []
+    root = _begin(url, earlier, {"participant", *(variable.name for variable in columns), *vertebrae}, named)
+    create_column(root, VARIABLES["participant"], np.asarray(eids, np.int64))
+    for variable in columns:
         if variable.name in of_region:
             dtype = object if variable.dtype == "string" else variable.dtype
             values = np.array(of_region[variable.name], dtype=dtype)
         else:
             values = _joined(records, variable)
         create_column(root, variable, values)
-    if all("vertebra_bmff" in record for record in records):
-        _write_vertebrae(root.create_group(VERTEBRAE), records)
+    if vertebrae:
+        _write_vertebrae(root.require_group(VERTEBRAE), records)
     consolidate(url)
+
+
+def _begin(url: str, earlier: zarr.Group | None, members: set[str], attrs: dict[str, Any]) -> zarr.Group:
+    """The group to write to, not readable before the commit.
+
+    An earlier one of the same columns stays: who has opened it goes on reading values, those before or those after,
+    where a group that is made anew would give them nothing but fill values.
+    """
+    if earlier is not None and members == set(earlier.keys()):
+        root = open_for_writing(url)
+        root.attrs.put(attrs)  # which writes the root without its consolidated metadata
+        return root
+    # Created with its name: killed in between, a nameless group would be taken for somebody else's.
+    return zarr.create_group(url, zarr_format=3, overwrite=True, attributes=attrs)
 
 
 def _history(before: zarr.Group | None, what: str, participants: int) -> str:
@@ -165,7 +181,7 @@ def open_results(results: str | Path) -> xr.Dataset:
     stored: xr.Dataset = xr.open_zarr(url, chunks=None, consolidated=True)
     dataset = _in_blocks(stored, _written(url, root), rows=COLUMN_CHUNK)
     # What holds for a region is four values: read here and now, so that selecting by them computes nothing.
-    dataset = dataset.assign_coords({name: stored[name].load() for name in OF_REGION})
+    dataset = _with_text(dataset.assign_coords({name: stored[name].load() for name in OF_REGION}))
     return validate(dataset, "participant", "region", "bmff", "volume", "status", "flags")
 
 
@@ -216,7 +232,14 @@ def _written(url: str, root: zarr.Group | xr.Dataset) -> str:
 
 def _in_blocks(dataset: xr.Dataset, written: str, *, rows: int) -> xr.Dataset:
     """Make Dask arrays, so many participants in a block, that are named after what was written."""
-    return dataset.chunk({"participant": rows}, token=written, name_prefix="bmx-")
+    blocks = dataset.chunk({"participant": rows}, token=written, name_prefix="bmx-")
+    return _with_text(blocks)
+
+
+def _with_text(dataset: xr.Dataset) -> xr.Dataset:
+    """Text as `TEXT`, whatever NumPy and Zarr make of it."""
+    text = {name: dataset[name].astype(TEXT) for name, held in dataset.variables.items() if held.dtype.kind == "T"}
+    return dataset.assign_coords({name: text.pop(name) for name in dataset.coords if name in text}).assign(text)
 
 
 def masks_beside(results: str | Path) -> str:

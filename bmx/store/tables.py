@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import fsspec
@@ -79,6 +79,7 @@ def save_table(results: xr.Dataset, path: str) -> None:
                 f"or write {name.removesuffix(suffix)}.parquet"
             )
         with writing_to(place):
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
             _plain(_remaining(results)).to_netcdf(place, engine="h5netcdf")
         return
     table = to_table(results)

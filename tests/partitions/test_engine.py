@@ -99,6 +99,17 @@ def test_run_missing__says_that_what_is_done_stays_done(threads: Client, work: W
     assert caught.value.__notes__[-1] == "mend this and call again: what is done stays done"
 
 
+def test_run_missing__says_that_it_waits_for_workers(work: WorkFolder, caplog: pytest.LogCaptureFixture) -> None:
+    """In a queue of SLURM, or for ever: an interrupted notebook takes the workers of its LocalCluster along."""
+    with (
+        LocalCluster(n_workers=0, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        threading.Timer(0.5, lambda: cluster.scale(1)).start()
+        assert run_missing(note, work, PLAN, client=client, label="x") == len(PLAN)
+    assert "x: the Dask cluster has no workers, waiting for some" in caplog.text
+
+
 @pytest.mark.slow
 def test_run_missing__survives_a_killed_worker(work: WorkFolder) -> None:
     """Real processes: the task of the dead worker is done again by another."""

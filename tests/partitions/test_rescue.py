@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -70,6 +71,14 @@ def hang_at_one(work_url: str, index: int, *, only: int | None = None, without: 
         note(work_url, index, without=without)
 
 
+def hang_and_hold_python(
+    work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY
+) -> None:
+    """No other thread of this process runs any more."""
+    (Path(work_url) / "pid").write_text(str(os.getpid()))
+    ctypes.PyDLL(None).sleep(1000)
+
+
 def hang_with_many(work_url: str, index: int, *, only: int | None = None, without: Mapping[int, str] = NOBODY) -> None:
     """Nobody is at fault, there are too many at once."""
     if only is None:
@@ -119,12 +128,11 @@ def test_rescue__asks_for_more_time_if_all_are_quick_alone(work: WorkFolder) -> 
     assert 0 in work.missing(PLAN)
 
 
-def test_rescue__leaves_no_process_behind(work: WorkFolder) -> None:
-    """The worker that tries participants alone is killed while one of them hangs."""
-    script = (
-        "import sys; from bmx.partitions.rescue import rescue; from tests.partitions.test_rescue import hang_at_one; "
-    )
-    script += "rescue(sys.argv[1], 0, task=hang_at_one)"
+@pytest.mark.parametrize("task", ["hang_at_one", "hang_and_hold_python"])
+def test_rescue__leaves_no_process_behind(work: WorkFolder, task: str) -> None:
+    """The worker that tries participants alone is killed while one of them hangs, be it in an extension."""
+    script = f"import sys; from bmx.partitions.rescue import rescue; from tests.partitions.test_rescue import {task}; "
+    script += f"rescue(sys.argv[1], 0, task={task})"
     worker = subprocess.Popen([sys.executable, "-c", script, work.url], cwd=Path(__file__).parents[2])
     found = Path(work.url) / "pid"
     wait_until(lambda: found.exists() and found.read_text() != "")

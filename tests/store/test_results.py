@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import zarr
 
 from bmx.errors import StoreError
 from bmx.partitions.work import WorkFolder
+from bmx.store.layout import create_column
 from bmx.store.results import (
     commit_masks,
     create_masks,
@@ -21,7 +23,7 @@ from bmx.store.results import (
     write_results,
 )
 from bmx.store.withdrawal import erase_participants
-from bmx.variables import variables_of
+from bmx.variables import Variable, variables_of
 from tests.conftest import MaxComputes
 from tests.s3 import serve_s3
 
@@ -80,12 +82,47 @@ def test_write_results__gives_what_netcdf_can_hold(tmp_path: Path) -> None:
 
 
 def test_write_results__replaces_an_earlier_table_whole(tmp_path: Path) -> None:
-    """A cohort that has grown leaves nothing of the shorter one."""
-    path = write(tmp_path / "r.zarr")
-    (path / "left over").write_text("x")
-    write_results(str(path), [record(1, 5)], eids=(7,), regions=REGIONS, models=MODELS, erosion=EROSION, attrs={})
+    """A shorter one leaves nothing of the longer, nor of columns that it lacks."""
+    path = write(tmp_path / "r.zarr", vertebrae=True)
+    how: dict[str, Any] = {"regions": REGIONS, "models": MODELS, "erosion": EROSION}
+    write_results(str(path), [record(1, 5, vertebrae=True)], eids=(7,), **how, attrs={"recipe": "none"})
     assert open_results(path)["bmff"].to_numpy().tolist() == [[5.0] * 3]
-    assert not (path / "left over").exists()
+    assert open_results(path).attrs["recipe"] == "none"
+    assert "simulated" not in open_results(path).attrs
+    assert open_vertebrae(path)["vertebra_bmff"].to_numpy().tolist() == [[5.0] * 12]
+    write_results(str(path), [record(1, 6)], eids=(7,), **how, attrs={})
+    assert open_results(path)["bmff"].to_numpy().tolist() == [[6.0] * 3]
+    assert not (path / "vertebrae").exists()
+
+
+def test_write_results__disturbs_nobody_who_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in the middle: who opened them before reads what was there or what is new, and never that nothing was
+    measured; nobody opens them before they are whole.
+    """
+    path = write(tmp_path / "r.zarr", vertebrae=True)
+    opened = open_results(path)
+    real, names = create_column, []
+
+    def stop_at_volume(root: zarr.Group, variable: Variable, values: np.ndarray) -> None:
+        names.append(variable.name)
+        if variable.name == "volume":
+            raise OSError(28, "No space left on device")
+        real(root, variable, values)
+
+    monkeypatch.setattr("bmx.store.results.create_column", stop_at_volume)
+    records = [record(3, 9, vertebrae=True)]
+    with pytest.raises(OSError, match="No space left"):
+        write_results(
+            str(path), records, eids=EIDS, regions=REGIONS, models=MODELS, erosion=EROSION, attrs={"recipe": "paper"}
+        )
+    assert names[:2] == ["participant", "region"]
+    assert "bmff" in names
+    assert opened["volume"].to_numpy().tolist() == [[1.0] * 3, [1.0] * 3, [2.0] * 3]
+    assert opened["bmff"].to_numpy().tolist() == [[9.0] * 3] * 3
+    with pytest.raises(StoreError, match="was begun but not finished"):
+        open_results(path)
+    monkeypatch.undo()
+    assert open_results(write(path, vertebrae=True))["volume"].to_numpy()[0].tolist() == [1.0] * 3
 
 
 def test_open_results__computes_nothing_and_selects_by_region_for_free(
@@ -99,6 +136,20 @@ def test_open_results__computes_nothing_and_selects_by_region_for_free(
         assert of_slab_4["region"].to_numpy().tolist() == ["femoral_head", "total_hip"]
         assert results["model"].to_numpy().tolist() == ["aa", "bb", "cc"]
     assert results["bmff"].chunks is not None
+
+
+def test_open_results__takes_the_verbs_of_xarray_whole(tmp_path: Path) -> None:
+    """`where`, `reindex` and outer joins have to say that text is missing, which NumPy's own text can't."""
+    results = open_results(write(tmp_path / "r.zarr"))
+    assert results.where(results["bmff"] > 1)["reason"].to_series().dropna().tolist() == ["2"] * 3
+    assert results.reindex(participant=[20, 5])["reason"].to_series().dropna().tolist() == ["2"] * 3
+    parts = [results[["bmff"]].isel(participant=[0]), results[["reason"]].isel(participant=[1])]
+    assert xr.merge(parts, join="outer").sizes["participant"] == 2
+    results.to_zarr(tmp_path / "copy.zarr", consolidated=False)
+    assert (
+        xr.open_zarr(tmp_path / "copy.zarr", consolidated=False)["reason"].to_numpy().tolist()
+        == results["reason"].to_numpy().tolist()
+    )
 
 
 def test_open_masks__shows_nothing_before_the_commit(tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ def test_save_table__refuses_netcdf_at_a_url(judged: xr.Dataset, url: str) -> No
 
 
 def test_save_table__takes_a_url_of_this_disk_for_netcdf(judged: xr.Dataset, tmp_path: Path) -> None:
-    save_table(judged, f"file://{tmp_path}/t.nc")
-    assert xr.load_dataset(tmp_path / "t.nc", engine="h5netcdf").sizes["participant"] == 12
+    save_table(judged, f"file://{tmp_path}/new folder/t.nc")
+    assert xr.load_dataset(tmp_path / "new folder/t.nc", engine="h5netcdf").sizes["participant"] == 12
 
 
 def test_save_table__refuses_a_name_that_says_no_format(judged: xr.Dataset, tmp_path: Path) -> None:
