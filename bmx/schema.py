@@ -10,7 +10,8 @@ import xarray as xr
 
 from bmx.errors import SchemaError, name_of
 from bmx.regions import REGIONS
-from bmx.variables import TEXT, VARIABLES, Variable
+from bmx.types import TEXT
+from bmx.variables import VARIABLES, Variable
 
 Data = TypeVar("Data", xr.Dataset, xr.DataTree)
 

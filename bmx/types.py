@@ -16,3 +16,7 @@ Mask = npt.NDArray[np.bool_]
 
 Affine = npt.NDArray[np.float64]
 """(3, 4) voxel index (x, y, z, 1) to RAS+ millimetres."""
+
+TEXT = np.dtype("O", metadata={"element_type": str})
+"""The dtype of text in memory, as xarray itself marks it. NumPy's variable-length text can't hold that a value is
+missing, so that `where`, `reindex` and outer joins of a whole Dataset raise."""

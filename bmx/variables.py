@@ -9,14 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 Place = Literal["store", "slab", "series", "masks", "results", "vertebrae", "qc", "phenotypes", "truth", "faults"]
-
-
-TEXT = np.dtype("O", metadata={"element_type": str})
-"""Text in memory, as xarray itself marks it. NumPy's variable-length text can't hold that a value is missing, so that
-`where`, `reindex` and outer joins of a whole Dataset raise."""
 
 
 @dataclass(frozen=True, slots=True)

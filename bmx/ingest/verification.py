@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from bmx._console import progress_console
+from bmx._console import progress_line
 from bmx.acquisition import SLABS
 from bmx.errors import BmxError
 from bmx.ingest.encode import Block, open_exam
@@ -102,7 +102,6 @@ def _check_all(
 ) -> dict[int, tuple[Outcome, str]]:
     """Outcome and detail of each row; a task does those of one partition."""
     from distributed import KilledWorker, as_completed
-    from rich.progress import Progress
 
     groups: dict[int, list[int]] = {}
     for row in rows:
@@ -110,7 +109,7 @@ def _check_all(
     told: dict[int, tuple[Outcome, str]] = {}
     if not groups:
         return told
-    with dask_client(client, workers=workers) as active, Progress(console=progress_console()) as progress:
+    with dask_client(client, workers=workers) as active, progress_line() as progress:
         bar = progress.add_task("verify", total=len(rows))
         sent = active.map(_check_rows, [work.url] * len(groups), list(groups.values()), pure=False)
         futures = dict(zip(sent, groups.values(), strict=True))

@@ -19,8 +19,8 @@ from bmx.measurement.own_slab import add_own_slab
 from bmx.measurement.swaps import exchange_back
 from bmx.regions import Region, get_region
 from bmx.schema import conform, plain_attrs, validate
-from bmx.types import Affine, IntVolume
-from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SWAP, TEXT, VARIABLES, variables_of
+from bmx.types import TEXT, Affine, IntVolume
+from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SWAP, VARIABLES, variables_of
 
 ORIGIN = ("ukb_field", "ukb_instance", "simulated", "models_simulated")
 """Attributes of slabs and masks that the results carry on."""

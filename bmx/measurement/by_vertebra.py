@@ -20,8 +20,8 @@ from bmx.measurement.judging import MEASURABLE
 from bmx.measurement.swaps import exchange_back
 from bmx.regions import REGIONS
 from bmx.schema import conform, plain_attrs, validate
-from bmx.types import Affine, IntVolume, Mask
-from bmx.variables import TEXT, VARIABLES, variables_of
+from bmx.types import TEXT, Affine, IntVolume, Mask
+from bmx.variables import VARIABLES, variables_of
 
 _SPINE = REGIONS["spine"]
 _NAMES = np.array(["", *LEVELS])

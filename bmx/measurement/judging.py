@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bmx.core.bmff import Measurement
-from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SLAB_FLAGS, SLAB_STATUS, TEXT
+from bmx.types import TEXT
+from bmx.variables import MEASUREMENT_STATUS, RESULT_FLAGS, SLAB_FLAGS, SLAB_STATUS
 
 MEASURABLE = (SLAB_STATUS["complete"], SLAB_STATUS["incomplete"])
 _STATUS_FLAGS = {"absent": "slab_absent", "incomplete": "slab_incomplete", "unreadable": "slab_unreadable"}

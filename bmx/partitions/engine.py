@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bmx._console import progress_console
+from bmx._console import progress_line
 from bmx.errors import BmxError, StoreError
 from bmx.partitions.allocator import keep_freed_memory
 from bmx.partitions.cluster import dask_client
@@ -126,7 +126,7 @@ def _submit_and_wait(
 ) -> list[Partition]:
     """Do these partitions; give those that killed their workers, if they may."""
     from distributed import as_completed
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     resources = {resource: 1} if resource is not None and _has(client, resource) else None
     call = uuid.uuid4().hex  # two calls must not share keys: Dask would take the first one's results
@@ -143,7 +143,7 @@ def _submit_and_wait(
         TimeRemainingColumn(),
     )  # fmt: skip
     try:
-        with stoppable() as raise_if_asked, Progress(*columns, console=progress_console()) as progress:
+        with stoppable() as raise_if_asked, progress_line(*columns) as progress:
             bar = progress.add_task(label, total=sum(len(part.eids) for part in parts), told="")
             failed, began = 0, time.monotonic()
             for future in as_completed(futures, loop=client.loop):

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from bmx.quality.limits import Limits
-from bmx.variables import QC_FLAGS, QC_OUTCOME, TEXT
+from bmx.types import TEXT
+from bmx.variables import QC_FLAGS, QC_OUTCOME
 
 _AXES = ("left-right", "front-back", "head-foot")
 """World axes x, y, z in words."""

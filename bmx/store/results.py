@@ -29,7 +29,8 @@ from bmx.store.layout import (
     open_for_writing,
 )
 from bmx.store.withdrawal import withdrawals_in
-from bmx.variables import TEXT, VARIABLES, Variable, variables_of
+from bmx.types import TEXT
+from bmx.variables import VARIABLES, Variable, variables_of
 
 OF_REGION = ["slab", "side", "erosion", "model"]
 """Variables of the results that describe a region, not a participant."""
