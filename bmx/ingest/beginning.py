@@ -15,7 +15,7 @@ from bmx.ingest.options import FIRST_VISIT, ConvertOptions
 from bmx.partitions.cluster import worker_count
 from bmx.partitions.plan import Plan, choose_size
 from bmx.partitions.withdrawn import leave_out_withdrawn, refuse_pending
-from bmx.partitions.work import WorkFolder, absolute_place
+from bmx.partitions.work import WorkFolder, absolute_place, holds_anything
 from bmx.sources.find import MEANING, Layout, find_layout, source_of
 from bmx.store.layout import find_store
 from bmx.store.slabs import FORMAT, VERSION, create_store
@@ -81,12 +81,12 @@ def plan_store(
     if instance is None:
         instance = FIRST_VISIT if before is None else ConvertOptions.from_plan(before).instance
     layout = find_layout(place)
-    contrasts = tuple(asked.contrasts or ("fat", "water"))
+    contrasts = ("fat", "water") if asked.contrasts is None else tuple(asked.contrasts)
     options = ConvertOptions(
         source=place,
         layout=layout,
         instance=instance,
-        slabs=tuple(sorted(asked.slabs or SLABS)),
+        slabs=tuple(sorted(SLABS if asked.slabs is None else asked.slabs)),
         contrasts=contrasts,
         where=(),
         physics=set(contrasts) == set(CONTRASTS) if asked.physics is None else asked.physics,
@@ -131,6 +131,11 @@ def read_begun(work: WorkFolder) -> Plan | None:
             "convert into another place, or delete the store first"
         )
     if not work.has_plan():
+        if holds_anything(work.store_url):
+            raise StoreError(
+                f"{work.store_url} holds something already that is no store, as the folder of the archives would; "
+                "convert into a place of its own"
+            )
         return None
     plan = work.read_plan()
     if not exists and len(work.missing(plan)) < len(plan):

@@ -234,6 +234,12 @@ def absolute_place(place: str | Path) -> str:
     return f"{scheme}://{path.rstrip('/')}" if is_url else str(Path(text).absolute())
 
 
+def holds_anything(place: str) -> bool:
+    """Whether a file or a folder that isn't empty lies there."""
+    fs, path = fsspec.core.url_to_fs(place)
+    return bool(fs.exists(path) and (fs.isfile(path) or fs.ls(path, detail=False)))
+
+
 @contextmanager
 def writing_to(place: str) -> Iterator[None]:
     """Say what to do if a place can't be written to; a disk that is full or broken stays an OSError."""

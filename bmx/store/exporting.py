@@ -59,7 +59,7 @@ def export(
     StoreError
         If the participant isn't in the store or in the masks, or has no slab at all.
     """
-    eid = int(eid)
+    eid = _number(eid)
     slabs = _participant(open_store(store), eid, store)
     drawn = {} if masks is None else _drawn(masks, eid)
     stem = f"{eid}_{slabs.attrs['ukb_field']}_{slabs.attrs['ukb_instance']}_0"
@@ -85,6 +85,13 @@ def export(
     if not written:
         raise StoreError(f"participant {eid} has no slab in {store}; bmx inspect tells what became of the archive")
     return written
+
+
+def _number(eid: int | str) -> int:
+    try:
+        return int(eid)
+    except ValueError as exc:
+        raise StoreError(f"{eid!r} is no EID; expected its seven digits") from exc
 
 
 def _drawn(masks: str | Path | xr.DataTree, eid: int) -> dict[str, xr.DataArray]:

@@ -83,11 +83,10 @@ def train(
     options = options or TrainingOptions()
     parts = _parts(examples, validation, held_out, options)
     facts = facts_of(examples, training_data=training_data, simulated=simulated, contrast=contrast, start=options.start)
-    if options.sizes is None and options.architecture in SIZES:
-        options = replace(options, sizes=SIZES[options.architecture])
     which, folder = get_site(region), Path(out)
+    network, options = _begin(which, options)
+    network.to(best_device())
     folder.mkdir(parents=True, exist_ok=True)
-    network = _begin(which, options).to(best_device())
     identity = {key: str(value) for key, value in asdict(options).items()}
     identity |= {"region": region} | {key: str(value) for key, value in asdict(facts).items()}
     identity |= {f"{name} examples": identity_of(part) for name, part in parts.items()}
@@ -143,20 +142,27 @@ def _check_scores(scores: HeldOut, region: Region) -> None:
     logger.info("%s: held-out Dice %.3f (worst %.3f)", region.name, dice.mean(), dice.min())
 
 
-def _begin(region: Region, options: TrainingOptions) -> Network:
-    """The network before its first step. Weights are drawn on the CPU, so that they are the same on any device."""
+def _begin(region: Region, options: TrainingOptions) -> tuple[Network, TrainingOptions]:
+    """The network before its first step, and the options with its sizes.
+
+    Weights are drawn on the CPU, so that they are the same on any device.
+    """
     torch.manual_seed(options.seed)
+    if options.start is None:
+        options = replace(options, sizes=options.sizes or SIZES.get(options.architecture))
+        return build(options.architecture, region, options.sizes or {}), options
+    # Fine-tuning needs fewer steps than a fresh start.
+    folder = Path(options.start)
+    card = ModelCard.read(folder)
+    if (card.region, card.architecture) != (region.name, options.architecture):
+        raise ModelError(
+            f"{folder} is a {card.architecture} of {card.region}, asked for a {options.architecture} of {region.name}; "
+            "ask for the same, or start from another model"
+        )
+    options = replace(options, sizes=options.sizes or card.sizes)
     network = build(options.architecture, region, options.sizes or {})
-    if options.start is not None:
-        # Fine-tuning needs fewer steps than a fresh start.
-        folder = Path(options.start)
-        card = ModelCard.read(folder)
-        if card.region != region.name:
-            raise ModelError(
-                f"{folder} is a model of {card.region}, expected {region.name}; start from a model of {region.name}"
-            )
-        load_weights(folder, network, card.weights_digest, region=card.region, contrast=card.input)
-    return network
+    load_weights(folder, network, card.weights_digest, region=card.region, contrast=card.input)
+    return network, options
 
 
 def _learn(

@@ -320,8 +320,14 @@ def test_convert__refuses_bad_requests(archives: Path, tmp_path: Path, threads: 
         convert(tmp_path, tmp_path / "s.zarr")
     with pytest.raises(ValueError, match=r"expected slabs among 1, 2, 3, 4, 5, 6, each once; found \(7,\)"):
         convert(archives, tmp_path / "s.zarr", slabs=(7,))
+    with pytest.raises(ValueError, match=r"expected slabs among 1, 2, 3, 4, 5, 6, each once; found \(\)"):
+        convert(archives, tmp_path / "s.zarr", slabs=())
     with pytest.raises(ValueError, match="expected contrasts among in_phase, opposed_phase, fat, water"):
         convert(archives, tmp_path / "s.zarr", contrasts=("pdff",))
+    before = sorted(archives.iterdir())
+    with pytest.raises(StoreError, match=r"holds something already that is no store, .* a place of its own"):
+        convert(archives, archives, workers=1)
+    assert sorted(archives.iterdir()) == before
     with pytest.raises(
         ValueError,
         match="one task may use 1,000 bytes, but one participant alone takes 351,856,256; allow at least 352 MB",

@@ -186,6 +186,12 @@ def test_export__refuses_who_is_not_there(folder: Path, tmp_path: Path, eid: int
     assert not list(tmp_path.iterdir())
 
 
+def test_export__refuses_what_is_no_eid(folder: Path, tmp_path: Path) -> None:
+    """A slip of the pen, not a fault of the program."""
+    with pytest.raises(StoreError, match="'600000l' is no EID; expected its seven digits"):
+        export(folder / "s.zarr", "600000l", tmp_path)
+
+
 def test_export__refuses_who_has_no_slab(folder: Path, tmp_path: Path) -> None:
     """An archive that couldn't be read gives no file, and no silence."""
     store = shutil.copytree(folder / "s.zarr", tmp_path / "s.zarr")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -266,8 +267,26 @@ def test_train__begins_with_the_weights_of_another_model(tmp_path: Path) -> None
     tuned, given = (load_file(folder / "weights.safetensors") for folder in (tmp_path / "tuned", start))
     for name, tensor in given.items():
         torch.testing.assert_close(tuned[name], tensor, rtol=1e-3, atol=1e-6)
-    with pytest.raises(ModelError, match="a model of femoral_head, expected spine"):
+    with pytest.raises(ModelError, match="femoral_head, asked for a roi_attention_unet of spine"):
         train("spine", tmp_path / "other", options=options, **data)
+    with pytest.raises(ModelError, match="a roi_attention_unet of femoral_head, asked for a unet of femoral_head; ask"):
+        train("femoral_head", tmp_path / "other", options=replace(options, architecture="unet"), **data)
+    assert not (tmp_path / "other").exists()
+
+
+def test_train__has_the_sizes_of_the_model_that_it_begins_with(tmp_path: Path) -> None:
+    """Whoever fine-tunes a small network doesn't know its sizes, and needn't."""
+    start = write_model(tmp_path / "start", "femoral_head", seed=3)
+    data = {"examples": bright_boxes(2, 1), "held_out": bright_boxes(1, 2), "simulated": True, "contrast": "fat"}
+    options = TrainingOptions(steps=1, start=str(start))
+    assert train("femoral_head", tmp_path / "tuned", options=options, **data).card.sizes == SIZES  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", ["steps", "checkpoint_every", "validate_every", "patience"])
+def test_training_options__are_1_or_more(option: str) -> None:
+    """No steps would be random weights with a card."""
+    with pytest.raises(ValueError, match=f"expected {option} of 1 or more, found 0"):
+        TrainingOptions(**{option: 0})  # type: ignore[arg-type]
 
 
 def test_train__shows_a_bar_unless_somebody_else_shows_something(
