@@ -126,7 +126,7 @@ def measure(participants: int, *, partition: int, workers: int) -> dict[str, flo
         options = {"models": models, "regions": [REGION], "swaps": False, "neighbours": False}
         with (
             LocalCluster(
-                n_workers=workers, threads_per_worker=1, memory_limit=None, dashboard_address=None,
+                n_workers=workers, threads_per_worker=1, memory_limit=None, dashboard_address=":0",
                 preload=str(Path(tiny_slabs.__file__)),
             ) as cluster,
             Client(cluster) as client,

@@ -98,7 +98,7 @@ def test_run__on_workers_started_by_hand_while_they_come_and_go(
 def test_run__on_an_adaptive_cluster(six: Path, untrained: Path, calm: dict[str, bytes], tmp_path: Path) -> None:
     """Workers are started for the work, and sent away after it."""
     with (
-        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         cluster.adapt(minimum=0, maximum=2, interval="200ms", wait_count=2)

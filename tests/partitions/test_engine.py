@@ -166,7 +166,7 @@ def test_run_missing__takes_a_gpu_for_each_task_where_there_is_one(
     work.write_plan(plan)
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None, resources=gpus
+            n_workers=1, threads_per_worker=3, processes=False, dashboard_address=":0", resources=gpus
         ) as cluster,
         Client(cluster) as client,
     ):  # fmt: skip
